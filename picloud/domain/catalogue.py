@@ -1,0 +1,51 @@
+"""Every event type there is, under the name that the log keeps for ever.
+
+A type is never changed, only given further fields with defaults, or upcast by the mapper; its class may move.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from picloud.domain import access, app, invocation, node, rebuild, route, script
+
+EVENT_TYPES: Final[dict[str, type]] = {
+    event.__name__: event
+    for event in (
+        app.AppCreated,
+        app.AppRemoved,
+        app.AppRestored,
+        script.ScriptCreated,
+        script.ScriptDeployed,
+        script.ScriptRolledBack,
+        script.ScriptDisabled,
+        script.ScriptEnabled,
+        script.ScriptRemoved,
+        route.RouteAdded,
+        route.RouteChanged,
+        route.RouteRemoved,
+        access.TokenIssued,
+        access.TokenRevoked,
+        invocation.Requested,
+        invocation.Started,
+        invocation.AttemptFailed,
+        invocation.Succeeded,
+        invocation.DeadLettered,
+        invocation.Cancelled,
+        invocation.Replayed,
+        node.NodeStarted,
+        node.NodeStopped,
+        node.NodeLost,
+        rebuild.RebuildRequested,
+        rebuild.RebuildFinished,
+        rebuild.RebuildFailed,
+    )
+}
+
+AGGREGATES: Final[dict[type, type]] = {
+    app.AppCreated: app.App,
+    script.ScriptCreated: script.Script,
+    route.RouteAdded: route.Route,
+    access.TokenIssued: access.AccessToken,
+}
+"""The aggregate that each founding event makes."""

@@ -1,0 +1,353 @@
+"""An invocation: one request to run a script, from its acceptance to its one outcome.
+
+States: ``pending → running → succeeded | retrying → running … | dead | cancelled``. The functions here decide; they
+take the state, the time and the randomness as arguments and return events. The log's key on (stream, version) is the
+fence: whoever decides on an old state appends at a version that is taken, and is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from picloud.domain.errors import Conflict
+
+MAX_DEPTH: Final = 16
+MAX_LOSSES: Final = 3
+"""So many times a run that was lost with its executor or node is taken up again before the invocation dies."""
+
+
+class State(StrEnum):
+    """Where an invocation is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+ENDED: Final = frozenset({State.SUCCEEDED, State.DEAD, State.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes as the log keeps them: as ``text`` if they are UTF-8, else as ``base64``; large ones by ``sha256``.
+
+    At most one is set; none means no bytes.
+    """
+
+    text: str | None = None
+    base64: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpInput:
+    """A request to a script's endpoint. ``params`` are the path's, ``query`` and ``headers`` keep the last of each name."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What asked for the run: ``kind`` (``http``, ``api``) and its ``name`` (the route's pattern, the token)."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a failed run is tried again. Delays are in milliseconds, exponential with full jitter.
+
+    ``attempts`` counts runs that ended in an error of the script; lost runs are counted apart (MAX_LOSSES).
+    """
+
+    attempts: int = 1
+    first_delay_ms: int = 1_000
+    factor: float = 2.0
+    max_delay_ms: int = 300_000
+
+    def delay(self, failed: int, random: float) -> timedelta:
+        """How long to wait after the ``failed``-th failure; ``random`` is uniform in [0, 1)."""
+        ceiling = min(self.max_delay_ms, self.first_delay_ms * self.factor ** (failed - 1))
+        return timedelta(milliseconds=ceiling * random)
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed. ``line`` and ``column`` are 0 where there is no place; ``call_stack`` is innermost first."""
+
+    kind: str
+    message: str
+    line: int = 0
+    column: int = 0
+    call_stack: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What the script printed or logged. ``at_ms`` is milliseconds since the run began."""
+
+    level: str
+    message: str
+    at_ms: int
+    line: int = 0
+    fields: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The script's answer, shaped as an HTTP response whatever the trigger was."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a run cost: ``duration_us`` of wall time, ``cpu_us`` of computing, ``operations`` of the script."""
+
+    duration_us: int = 0
+    cpu_us: int = 0
+    operations: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """The invocation was accepted; a run is due at once, or at ``due``.
+
+    ``owner`` is the node whose client waits for the answer, if one does.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    app: str
+    script: str
+    number: int
+    sha256: str
+    trigger: Trigger
+    input: HttpInput
+    due: datetime | None = None
+    retry: RetryPolicy = RetryPolicy()
+    owner: UUID | None = None
+    replay_of: UUID | None = None
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A node took the invocation up."""
+
+    originator_id: UUID
+    originator_version: int
+    attempt: int
+    node: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed:
+    """A run ended without an answer. ``lost`` tells that its executor or node died; ``retry_at`` is None at the end."""
+
+    originator_id: UUID
+    originator_version: int
+    attempt: int
+    error: RunError
+    lost: bool = False
+    retry_at: datetime | None = None
+    usage: Usage = Usage()
+    logs: list[LogLine] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """A run ended with an answer, and its effects, if any, are in the same commit."""
+
+    originator_id: UUID
+    originator_version: int
+    attempt: int
+    reply: Reply
+    thrown: bool = False
+    effects: int = 0
+    usage: Usage = Usage()
+    logs: list[LogLine] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLettered:
+    """No attempt is left. The input and every attempt's error stay readable and can be replayed."""
+
+    originator_id: UUID
+    originator_version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Somebody called the invocation off before it ended."""
+
+    originator_id: UUID
+    originator_version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """A new invocation was made from this one's input."""
+
+    originator_id: UUID
+    originator_version: int
+    invocation: UUID
+
+
+InvocationEvent = Requested | Started | AttemptFailed | Succeeded | DeadLettered | Cancelled | Replayed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """An invocation's present state, folded from its events."""
+
+    id: UUID
+    version: int
+    state: State
+    requested: Requested
+    attempt: int = 0
+    failures: int = 0
+    losses: int = 0
+    node: UUID | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further run will come."""
+        return self.state in ENDED
+
+
+def evolve(state: Invocation | None, event: InvocationEvent) -> Invocation:
+    """The state after ``event``."""
+    if isinstance(event, Requested):
+        return Invocation(id=event.originator_id, version=1, state=State.PENDING, requested=event)
+    assert state is not None, "the first event of an invocation is Requested"
+    version = event.originator_version
+    match event:
+        case Started():
+            return replace(state, version=version, state=State.RUNNING, attempt=event.attempt, node=event.node)
+        case AttemptFailed():
+            return replace(
+                state,
+                version=version,
+                state=State.RETRYING,
+                node=None,
+                failures=state.failures + (not event.lost),
+                losses=state.losses + event.lost,
+            )
+        case Succeeded():
+            return replace(state, version=version, state=State.SUCCEEDED, node=None)
+        case DeadLettered():
+            return replace(state, version=version, state=State.DEAD, node=None)
+        case Cancelled():
+            return replace(state, version=version, state=State.CANCELLED, node=None)
+        case Replayed():
+            return replace(state, version=version)
+
+
+def start(state: Invocation, node: UUID) -> Started:
+    """Take the invocation up on ``node``. Raises :class:`Conflict` unless it waits for a run."""
+    if state.state not in (State.PENDING, State.RETRYING):
+        raise Conflict(f"invocation {state.id} can't start: it is {state.state}")
+    return Started(originator_id=state.id, originator_version=state.version + 1, attempt=state.attempt + 1, node=node)
+
+
+def succeed(
+    state: Invocation, reply: Reply, *, usage: Usage, logs: list[LogLine], thrown: bool = False, effects: int = 0
+) -> Succeeded:
+    """End the running attempt with an answer. Raises :class:`Conflict` unless it runs."""
+    _check_running(state)
+    return Succeeded(
+        originator_id=state.id,
+        originator_version=state.version + 1,
+        attempt=state.attempt,
+        reply=reply,
+        thrown=thrown,
+        effects=effects,
+        usage=usage,
+        logs=logs,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How the running attempt ended badly; ``lost`` if its executor or node died under it."""
+
+    error: RunError
+    lost: bool = False
+    usage: Usage = Usage()
+    logs: list[LogLine] = field(default_factory=list)
+
+
+def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -> list[InvocationEvent]:
+    """End the running attempt with an error: one event if another run follows, else two, the second a death.
+
+    A lost run is taken up again at once, up to MAX_LOSSES times; a failed one after the policy's delay.
+    Raises :class:`Conflict` unless it runs.
+    """
+    _check_running(state)
+    policy = state.requested.retry
+    retry_at: datetime | None = None
+    if failure.lost:
+        reason = f"the run was lost {MAX_LOSSES + 1} times"
+        if state.losses < MAX_LOSSES:
+            retry_at = now
+    else:
+        reason = f"attempt {state.failures + 1} of {policy.attempts} failed"
+        if state.failures + 1 < policy.attempts:
+            retry_at = now + policy.delay(state.failures + 1, random)
+    failed = AttemptFailed(
+        originator_id=state.id,
+        originator_version=state.version + 1,
+        attempt=state.attempt,
+        error=failure.error,
+        lost=failure.lost,
+        retry_at=retry_at,
+        usage=failure.usage,
+        logs=failure.logs,
+    )
+    if retry_at is not None:
+        return [failed]
+    return [failed, DeadLettered(originator_id=state.id, originator_version=state.version + 2, reason=reason)]
+
+
+def cancel(state: Invocation, reason: str) -> Cancelled:
+    """Call the invocation off. Raises :class:`Conflict` if it has ended."""
+    if state.ended:
+        raise Conflict(f"invocation {state.id} can't be cancelled: it is {state.state}")
+    return Cancelled(originator_id=state.id, originator_version=state.version + 1, reason=reason)
+
+
+def replay(state: Invocation, new_id: UUID, *, number: int, sha256: str) -> tuple[Replayed, Requested]:
+    """Make a new invocation from an ended one's input, on the given version. Raises :class:`Conflict` if it goes on."""
+    if not state.ended:
+        raise Conflict(
+            f"invocation {state.id} can't be replayed yet: it is {state.state}",
+            remedy="Wait for its end, or cancel it first.",
+        )
+    was = state.requested
+    return (
+        Replayed(originator_id=state.id, originator_version=state.version + 1, invocation=new_id),
+        replace(was, originator_id=new_id, number=number, sha256=sha256, due=None, owner=None, replay_of=state.id),
+    )
+
+
+def _check_running(state: Invocation) -> None:
+    if state.state is not State.RUNNING:
+        raise Conflict(f"invocation {state.id} has no run to end: it is {state.state}")

@@ -1,0 +1,302 @@
+"""Group commit: one greenlet per process appends what is waiting as one transaction.
+
+A caller waits for its own command only. If one command of a batch conflicts, the others still commit. If the
+connection breaks in the middle, the writer reads back what was stored before it says anything, so that a command is
+never reported as refused although it is in the log, nor stored twice.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import gevent
+import psycopg
+import structlog
+from gevent.event import AsyncResult
+from gevent.event import Event as Signal
+
+from picloud.domain.metadata import Metadata
+from picloud.log.mapper import MAPPER, Event, EventMapper
+from picloud.postgres.sessions import connect
+from picloud.projections.outbox import OutboxChange
+
+MAX_BATCH: Final = 500
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+MAX_WAITING: Final = 5_000
+
+_log = structlog.get_logger(__name__)
+
+_APPEND: Final = (
+    "SELECT log.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::uuid[],"
+    " %b::uuid[], %b::uuid[], %b::bigint[], %b::integer[], %b::timestamptz[], %b::text[], %b::uuid[], %b::uuid[],"
+    " %b::text[], %b::text[])"
+)
+_STORED: Final = """
+    SELECT e.notification_id, e.topic, e.state
+    FROM unnest(%b::uuid[], %b::bigint[]) WITH ORDINALITY AS u (id, version, ordinal)
+    LEFT JOIN log.events e ON e.originator_id = u.id AND e.originator_version = u.version
+    ORDER BY u.ordinal
+"""
+
+
+class StreamConflict(Exception):
+    """A version of a stream is taken: somebody else appended first. Nothing of the command was stored."""
+
+
+class LogUnavailable(Exception):
+    """The log could not confirm the append in time.
+
+    ``unknown`` tells that it may be stored all the same; otherwise nothing of it was or will be.
+    """
+
+    def __init__(self, message: str, *, unknown: bool) -> None:
+        super().__init__(message)
+        self.unknown = unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event to append, with its metadata."""
+
+    event: Event
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A NOTIFY to send with the commit."""
+
+    channel: str
+    payload: str = ""
+
+
+_Row = tuple[UUID, int, str, bytes, str, str, UUID, UUID]
+
+
+class _Command:
+    __slots__ = ("done", "outbox", "rows", "size", "taken", "wakes")
+
+    def __init__(self, rows: list[_Row], outbox: OutboxChange, wakes: Sequence[Wake]) -> None:
+        self.rows = rows
+        self.outbox = outbox
+        self.wakes = wakes
+        self.size = sum(len(row[3]) for row in rows)
+        self.done: AsyncResult[int] = AsyncResult()
+        self.taken = False
+
+
+class Appender:
+    """The process's one way into the log. ``start`` before use, ``stop`` when nobody appends any more."""
+
+    def __init__(self, dsn: str, *, mapper: EventMapper = MAPPER) -> None:
+        self._dsn = dsn
+        self._mapper = mapper
+        self._waiting: deque[_Command] = deque()
+        self._wake = Signal()
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._connection: psycopg.Connection | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the writer greenlet."""
+        self._greenlet = gevent.spawn(self._run)
+        self._greenlet.name = "appender"
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Write what is waiting, then end; give up after ``timeout`` seconds."""
+        self._stopping = True
+        self._wake.set()
+        if self._greenlet is not None:
+            self._greenlet.join(timeout)
+            self._greenlet.kill()
+        self._drop_connection()
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for the next commit."""
+        return len(self._waiting)
+
+    def append(self, entries: Iterable[Entry], *, wakes: Sequence[Wake] = (), timeout: float | None = 30.0) -> int:
+        """Append the events in one transaction; return the position of the last, once it is committed (fsync).
+
+        ``timeout`` is in seconds; None waits for as long as it takes. Raises :class:`StreamConflict` if a version is
+        taken and :class:`LogUnavailable` if the commit can't be confirmed in time.
+        """
+        return self.append_later(entries, wakes=wakes).wait(timeout)
+
+    def append_later(self, entries: Iterable[Entry], *, wakes: Sequence[Wake] = ()) -> Pending:
+        """Queue the events and return at once; ``wait`` on what is returned."""
+        if len(self._waiting) >= MAX_WAITING or self._stopping:
+            raise LogUnavailable("the log has too much to write; try again in a moment", unknown=False)
+        outbox = OutboxChange()
+        rows: list[_Row] = []
+        encode = self._mapper.encode
+        for entry in entries:
+            event, meta = entry.event, entry.metadata
+            topic, state = encode(event)
+            rows.append(
+                (
+                    event.originator_id,
+                    event.originator_version,
+                    topic,
+                    state,
+                    meta.app,
+                    meta.actor,
+                    meta.correlation_id,
+                    meta.causation_id,
+                )
+            )
+            outbox.add(event, meta)
+        command = _Command(rows, outbox, wakes)
+        self._waiting.append(command)
+        self._wake.set()
+        return Pending(self, command)
+
+    def _withdraw(self, command: _Command) -> bool:
+        if command.taken:
+            return False
+        self._waiting.remove(command)
+        return True
+
+    def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._stopping:
+                    return
+                self._wake.clear()
+                self._wake.wait()
+                continue
+            self._commit(self._take())
+
+    def _take(self) -> list[_Command]:
+        """As many waiting commands as go into one transaction; never two that want the same stream version."""
+        batch: list[_Command] = []
+        claimed: set[tuple[UUID, int]] = set()
+        size = 0
+        while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+            keys = {(row[0], row[1]) for row in self._waiting[0].rows}
+            if not claimed.isdisjoint(keys):
+                break
+            command = self._waiting.popleft()
+            command.taken = True
+            claimed |= keys
+            size += command.size
+            batch.append(command)
+        return batch
+
+    def _commit(self, batch: list[_Command]) -> None:
+        delay = 0.05
+        while batch:
+            try:
+                last = self._execute(batch)
+            except psycopg.errors.UniqueViolation:
+                batch = self._settle(batch)
+            except psycopg.OperationalError as error:
+                self._drop_connection()
+                _log.warning("log.unreachable", error=str(error).strip(), commands=len(batch), retry_in=round(delay, 2))
+                gevent.sleep(delay * (0.5 + random.random()))
+                delay = min(delay * 1.5, 0.5)
+                batch = self._settle(batch)
+            except psycopg.Error as error:
+                # One command that PostgreSQL refuses (a zero byte, say) must not take the others with it.
+                if len(batch) == 1:
+                    batch[0].done.set_exception(error)
+                    return
+                for command in batch:
+                    self._commit([command])
+                return
+            else:
+                position = last - sum(len(command.rows) for command in batch)
+                for command in batch:
+                    position += len(command.rows)
+                    command.done.set(position)
+                return
+
+    def _settle(self, batch: list[_Command]) -> list[_Command]:
+        """Answer the commands that are stored or in conflict; return those that are still to be written."""
+        try:
+            rows = self._stored([row for command in batch for row in command.rows])
+        except psycopg.OperationalError:
+            self._drop_connection()
+            return batch
+        open_commands: list[_Command] = []
+        start = 0
+        for command in batch:
+            found = rows[start : start + len(command.rows)]
+            start += len(command.rows)
+            if all(position is None for position, _, _ in found):
+                open_commands.append(command)
+            elif all(
+                topic == row[2] and state == row[3] for (_, topic, state), row in zip(found, command.rows, strict=True)
+            ):
+                command.done.set(found[-1][0])
+            else:
+                taken = next(row for (position, _, _), row in zip(found, command.rows, strict=True) if position)
+                command.done.set_exception(StreamConflict(f"version {taken[1]} of stream {taken[0]} is taken"))
+        return open_commands
+
+    def _execute(self, batch: list[_Command]) -> int:
+        rows = [row for command in batch for row in command.rows]
+        put = [row for command in batch for row in command.outbox.put.values()]
+        removed = [stream for command in batch for stream in command.outbox.removed]
+        wakes = {(wake.channel, wake.payload) for command in batch for wake in command.wakes}
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        cursor = self._connected().cursor(binary=True)
+        cursor.execute(
+            _APPEND,
+            (
+                *columns,
+                [row.invocation_id for row in put],
+                [row.version for row in put],
+                [row.attempt for row in put],
+                [row.due for row in put],
+                [row.app for row in put],
+                [row.correlation_id for row in put],
+                removed,
+                [channel for channel, _ in wakes],
+                [payload for _, payload in wakes],
+            ),
+            prepare=True,
+        )
+        row = cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def _stored(self, rows: list[_Row]) -> list[tuple[int, str, bytes]]:
+        cursor = self._connected().cursor(binary=True)
+        cursor.execute(_STORED, ([row[0] for row in rows], [row[1] for row in rows]))
+        return cursor.fetchall()
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None:
+            self._connection = connect(self._dsn, purpose="appender")
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Pending:
+    """A queued append."""
+
+    __slots__ = ("_appender", "_command")
+
+    def __init__(self, appender: Appender, command: _Command) -> None:
+        self._appender = appender
+        self._command = command
+
+    def wait(self, timeout: float | None = 30.0) -> int:
+        """The position of the last event once it is committed; raises as :meth:`Appender.append` does."""
+        try:
+            position: int = self._command.done.get(timeout=timeout)  # type: ignore[assignment]
+            return position
+        except gevent.Timeout:
+            withdrawn = self._appender._withdraw(self._command)
+            raise LogUnavailable(f"the log did not confirm within {timeout:g} s", unknown=not withdrawn) from None

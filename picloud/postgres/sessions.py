@@ -1,0 +1,71 @@
+"""Sessions with PostgreSQL: how one is opened, and a small pool of them.
+
+The pool opens on demand, keeps what comes back healthy, and has no threads, timers or back-off of its own: the first
+request after an outage is the one that finds the database again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from gevent.lock import BoundedSemaphore
+
+KEEPALIVE: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How long a dead host can hide: seconds until the first probe, between probes, their number; milliseconds unanswered."""
+
+
+def connect(dsn: str, *, purpose: str, **options: Any) -> psycopg.Connection:
+    """Open a session in autocommit mode, named ``picloud <purpose>`` in pg_stat_activity.
+
+    Raises :class:`psycopg.OperationalError` if the database can't be reached.
+    """
+    return psycopg.connect(dsn, autocommit=True, application_name=f"picloud {purpose}", **{**KEEPALIVE, **options})
+
+
+class Sessions:
+    """Up to ``size`` sessions on ``dsn``, lent one at a time; a borrower waits while all are out."""
+
+    def __init__(self, dsn: str, *, purpose: str, size: int = 4) -> None:
+        self._dsn = dsn
+        self._purpose = purpose
+        self._room = BoundedSemaphore(size)
+        self._idle: list[psycopg.Connection] = []
+
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection]:
+        """A session in autocommit mode. One that broke, or was left in a transaction, is closed and not lent again."""
+        with self._room:
+            connection = self._idle.pop() if self._idle else connect(self._dsn, purpose=self._purpose)
+            try:
+                yield connection
+            finally:
+                if connection.closed or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                    connection.close()
+                    if connection.broken:
+                        self._close_idle()
+                else:
+                    self._idle.append(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """A session with a transaction that commits when the block ends well."""
+        with self.session() as connection, connection.transaction():
+            yield connection
+
+    def close(self) -> None:
+        """Close what is idle; what is lent closes when it comes back broken, or with the process."""
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
