@@ -39,7 +39,9 @@ class ExecutorDied(Exception):
 class ExecutorPool:
     """Some executor children. Make it after the process's last fork, in a process that gevent has patched."""
 
-    def __init__(self, door: Door, *, executors: int = 1, runs: int = 16, memory_mb: int = 256) -> None:
+    def __init__(
+        self, door: Door, *, executors: int = 1, runs: int = 16, memory_mb: int = 256
+    ) -> None:
         """``runs`` is how many runs one child takes at a time, ``memory_mb`` what it may use beyond its start."""
 
     def start(self) -> None:

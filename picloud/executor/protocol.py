@@ -202,9 +202,13 @@ def frame(message: ToChild | FromChild) -> bytes:
     try:
         body = _encode(message)
     except (TypeError, OverflowError, RecursionError, ValueError) as error:
-        raise ProtocolError(f"{type(message).__name__} can't be sent: {error}") from error
+        raise ProtocolError(
+            f"{type(message).__name__} can't be sent: {error}"
+        ) from error
     if len(body) > MAX_FRAME:
-        raise ProtocolError(f"{type(message).__name__} has {len(body)} bytes, more than {MAX_FRAME}")
+        raise ProtocolError(
+            f"{type(message).__name__} has {len(body)} bytes, more than {MAX_FRAME}"
+        )
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
@@ -233,7 +237,9 @@ class FrameReader:
                 body = start + LENGTH_BYTES
                 length = int.from_bytes(view[start:body], "big")
                 if length > MAX_FRAME:
-                    raise ProtocolError(f"a frame of {length} bytes, more than {MAX_FRAME}")
+                    raise ProtocolError(
+                        f"a frame of {length} bytes, more than {MAX_FRAME}"
+                    )
                 end = body + length
                 if end > size:
                     self._wanted = LENGTH_BYTES + length
@@ -241,7 +247,9 @@ class FrameReader:
                 try:
                     messages.append(self._decode(view[body:end]))
                 except msgspec.MsgspecError as error:
-                    raise ProtocolError(f"no message of this protocol: {error}") from error
+                    raise ProtocolError(
+                        f"no message of this protocol: {error}"
+                    ) from error
                 start = end
         finally:
             view.release()
