@@ -117,8 +117,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a run cost: ``duration_us`` of wall time, ``cpu_us`` of computing, ``operations`` of the script."""
+    """What a run cost: ``duration_us`` of wall time, ``cpu_us`` of computing, ``operations`` of the script.
 
+    ``clock_ms`` is the run's clock at its start (Unix time), so that a replay can be shown the same time.
+    """
+
+    clock_ms: int = 0
     duration_us: int = 0
     cpu_us: int = 0
     operations: int = 0
@@ -128,7 +132,8 @@ class Usage:
 class Requested:
     """The invocation was accepted; a run is due at once, or at ``due``.
 
-    ``owner`` is the node whose client waits for the answer, if one does.
+    ``number`` and ``sha256`` say which version of the script is to run. ``owner`` is the inbox of the process whose
+    client waits for the answer, if one does.
     """
 
     originator_id: UUID

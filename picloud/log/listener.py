@@ -6,6 +6,7 @@ safety, every subscriber is called with None: whatever came in between, it must 
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Final
@@ -28,6 +29,10 @@ CATALOG_CHANNEL: Final = "picloud_catalog"
 Subscriber = Callable[[str | None], None]
 
 _log = structlog.get_logger(__name__)
+
+
+class _Reconnect(Exception):
+    """Asked to give the session up."""
 
 
 class Listener:
@@ -71,6 +76,11 @@ class Listener:
         if self._connection is not None:
             self._connection.close()
 
+    def reconnect(self) -> None:
+        """Give the session up; the listener opens another one."""
+        if self._greenlet is not None and self.connected.is_set():
+            self._greenlet.kill(_Reconnect, block=False)
+
     def _run(self) -> None:
         delay = 0.1
         while True:
@@ -78,7 +88,7 @@ class Listener:
                 self._connect()
                 delay = 0.1
                 self._listen()
-            except (psycopg.Error, OSError) as error:
+            except (psycopg.Error, OSError, _Reconnect) as error:
                 if self.connected.is_set():
                     self.connected.clear()
                     if self._on_lost is not None:
@@ -88,7 +98,8 @@ class Listener:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
-            gevent.sleep(delay * (0.5 + random.random()))
+            with contextlib.suppress(_Reconnect):
+                gevent.sleep(delay * (0.5 + random.random()))
             delay = min(delay * 1.5, 0.5)
 
     def _connect(self) -> None:

@@ -30,11 +30,23 @@ def load(connection: psycopg.Connection, kind: type[TAggregate], stream_id: UUID
 
 def load_invocation(connection: psycopg.Connection, stream_id: UUID) -> Invocation | None:
     """The invocation's present state, or None if there is no such stream."""
+    loaded = load_invocation_with_metadata(connection, stream_id)
+    return loaded[0] if loaded is not None else None
+
+
+def load_invocation_with_metadata(
+    connection: psycopg.Connection, stream_id: UUID
+) -> tuple[Invocation, Metadata] | None:
+    """The invocation's present state and the metadata of its request, or None if there is no such stream."""
+    stream = read_stream(connection, stream_id)
+    if not stream:
+        return None
     state: Invocation | None = None
-    for recorded in read_stream(connection, stream_id):
+    for recorded in stream:
         event: Any = recorded.event
         state = invocation.evolve(state, event)
-    return state
+    assert state is not None
+    return state, stream[0].metadata
 
 
 def collect(aggregates: Iterable[Aggregate], metadata: Metadata) -> list[Entry]:

@@ -1,0 +1,211 @@
+"""``/apps/{app}/{path}``: requests to scripts, from the route to the answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import falcon
+import psycopg
+
+from picloud.domain.errors import Disabled, Invalid
+from picloud.domain.invocation import HttpInput, State, Trigger
+from picloud.http.problems import Problem
+from picloud.http.trace import correlation_of
+from picloud.log.appender import LogUnavailable
+from picloud.log.contents import pack
+from picloud.orchestrator.catalog import AppEntry, RouteEntry
+from picloud.orchestrator.invoker import Call, NoAnswerYet
+from picloud.orchestrator.node import Node
+from picloud.orchestrator.outcome import Outcome
+from picloud.orchestrator.routing import Match, NoMatch
+
+INVOCATION_HEADER: Final = "PiCloud-Invocation"
+
+_TIME_LIMITS: Final = frozenset({"WallTimeLimit"})
+_HOP_BY_HOP: Final = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+class Ingress:
+    """The Falcon sink for scripts' endpoints."""
+
+    PREFIX: Final = re.compile(r"/apps(/|$)")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._body_limit = node.config.body_limit
+        self._timeout = node.config.reply_timeout
+
+    def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
+        """Answer one request. Raises :class:`Problem` for what never gets to a script, or fails there."""
+        name, path = _split_target(_raw_path(req))
+        app = self._app(name)
+        match = self._match(app, req.method, path)
+        if isinstance(match, NoMatch):
+            _no_route(app, req, resp, path, match)
+            return
+        self._invoke(app, match, req, resp, path)
+
+    def _app(self, name: str) -> AppEntry:
+        try:
+            app = self._node.catalog.app(name)
+        except psycopg.Error as error:
+            raise Problem.unavailable("the database can't be reached; nothing was accepted") from error
+        if app is None:
+            raise Problem(404, "no-such-app", f"there is no app {name!r} here")
+        return app
+
+    def _match(self, app: AppEntry, method: str, path: str) -> Match[RouteEntry] | NoMatch:
+        try:
+            return app.routes.match(method, path)
+        except Invalid as error:
+            raise Problem(400, "bad-path", error.message) from error
+
+    def _invoke(
+        self, app: AppEntry, match: Match[RouteEntry], req: falcon.Request, resp: falcon.Response, path: str
+    ) -> None:
+        route = match.target
+        if route.script is None:
+            raise Problem(404, "no-such-script", f"the route leads to {app.name}/{route.script_name}, which is gone")
+        body = self._body(req)
+        environ = req.env
+        query_string = environ.get("QUERY_STRING", "")
+        try:
+            call = Call(
+                script=route.script,
+                trigger=Trigger("http", route.title),
+                input=HttpInput(
+                    req.method,
+                    path,
+                    match.params,
+                    dict(parse_qsl(query_string, keep_blank_values=True, errors="strict")) if query_string else {},
+                    _headers(environ),
+                    pack(body, self._node.sessions),
+                ),
+                actor=f"http:{route.title}",
+                correlation_id=correlation_of(environ.get("HTTP_TRACEPARENT")),
+            )
+            if "respond-async" in environ.get("HTTP_PREFER", ""):
+                _accepted(resp, self._node.invoker.request(call, timeout=self._timeout))
+                return
+            outcome = self._node.invoker.call(call, durability=route.durability, timeout=self._timeout)
+        except UnicodeDecodeError as error:
+            raise Problem(400, "bad-query", "the query is not UTF-8 once decoded") from error
+        except Disabled as error:
+            raise Problem(503, "script-disabled", error.message) from error
+        except NoAnswerYet as error:
+            raise Problem(
+                504,
+                "no-answer-yet",
+                f"the script has not answered within {self._timeout:g} s; the invocation goes on",
+                headers={INVOCATION_HEADER: str(error.invocation)},
+                invocation=str(error.invocation),
+            ) from error
+        except LogUnavailable as error:
+            raise Problem.unavailable(
+                "the request may have been recorded, its outcome is unknown"
+                if error.unknown
+                else "the request could not be recorded; nothing was accepted"
+            ) from error
+        except psycopg.Error as error:
+            raise Problem.unavailable("the database can't be reached") from error
+        _answer(resp, outcome)
+
+    def _body(self, req: falcon.Request) -> bytes:
+        declared = req.content_length
+        if declared is None and "HTTP_TRANSFER_ENCODING" not in req.env:
+            return b""
+        limit = self._body_limit
+        if declared is not None and declared > limit:
+            raise _too_large(f"{declared} bytes", limit)
+        try:
+            body: bytes = req.env["wsgi.input"].read(limit + 1 if declared is None else declared)
+        except OSError as error:
+            raise Problem(400, "body-cut-short", "the connection ended before the body did") from error
+        if len(body) > limit:
+            raise _too_large("more", limit)
+        if declared is not None and len(body) < declared:
+            raise Problem(400, "body-cut-short", f"the body ended after {len(body)} of {declared} bytes")
+        return body
+
+
+def _raw_path(req: falcon.Request) -> str:
+    target: str = req.env.get("RAW_URI") or req.path
+    path = target.partition("?")[0].partition("#")[0]
+    if not path.startswith("/"):
+        # The absolute form of a request target, as proxies send it: RFC 9112, section 3.2.2.
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return path
+
+
+def _split_target(path: str) -> tuple[str, str]:
+    """``/apps/demo/hello/ada`` is the app ``demo`` and the path ``/hello/ada``."""
+    app, slash, rest = path[len("/apps/") :].partition("/")
+    return app, slash + rest
+
+
+def _headers(environ: dict[str, Any]) -> dict[str, str]:
+    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    if environ.get("CONTENT_LENGTH"):
+        headers["content-length"] = environ["CONTENT_LENGTH"]
+    return headers
+
+
+def _no_route(app: AppEntry, req: falcon.Request, resp: falcon.Response, path: str, match: NoMatch) -> None:
+    if not match.allowed:
+        raise Problem(404, "no-such-route", f"no route of {app.name} fits {path or '/'!r}")
+    allow = ", ".join(match.allowed)
+    if req.method == "OPTIONS":
+        resp.status = falcon.HTTP_204
+        resp.set_header("Allow", allow)
+        return
+    raise Problem(
+        405, "method-not-allowed", f"{path or '/'!r} takes {allow}, not {req.method}", headers={"Allow": allow}
+    )
+
+
+def _accepted(resp: falcon.Response, invocation: UUID) -> None:
+    resp.status = falcon.HTTP_202
+    resp.set_header("Location", f"/api/v1/invocations/{invocation}")
+    resp.set_header("Preference-Applied", "respond-async")
+    resp.set_header(INVOCATION_HEADER, str(invocation))
+    resp.media = {"invocation": str(invocation)}
+
+
+def _answer(resp: falcon.Response, outcome: Outcome) -> None:
+    answer = outcome.answer
+    if answer is None:
+        raise _failure(outcome)
+    resp.status = answer.status
+    for name, value in answer.headers:
+        if name.lower() not in _HOP_BY_HOP:
+            resp.append_header(name, value)
+    resp.set_header(INVOCATION_HEADER, str(outcome.invocation))
+    resp.data = answer.body
+
+
+def _failure(outcome: Outcome) -> Problem:
+    """What a caller is told of a failure: its kind and the invocation, not the script's inner life."""
+    invocation = str(outcome.invocation)
+    headers = {INVOCATION_HEADER: invocation}
+    if outcome.state is State.CANCELLED:
+        return Problem(503, "cancelled", "the invocation was cancelled", headers=headers, invocation=invocation)
+    kind = outcome.error.kind if outcome.error is not None else "Unknown"
+    return Problem(
+        504 if kind in _TIME_LIMITS else 500,
+        "script-failed",
+        "the script failed; its owner finds out why with: picloud invocation " + invocation,
+        headers=headers,
+        invocation=invocation,
+        kind=kind,
+    )
+
+
+def _too_large(found: str, limit: int) -> Problem:
+    return Problem(413, "body-too-large", f"the body has {found}, the limit is {limit} bytes")

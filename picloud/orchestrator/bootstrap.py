@@ -1,0 +1,77 @@
+"""The first start's owner token: made once, kept in the data folder, readable by its user alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import psycopg
+
+from picloud.domain.access import AccessToken, Role
+from picloud.domain.metadata import SYSTEM, Metadata
+from picloud.log.appender import Appender
+from picloud.log.ids import new_id
+from picloud.log.repository import collect
+from picloud.postgres.sessions import connect
+
+TOKEN_FILE: Final = "owner.token"
+TOKEN_PREFIX: Final = "pic_"
+
+_ISSUED: Final = "SELECT state FROM log.events WHERE topic = 'TokenIssued' AND position(%s IN state) > 0 LIMIT 1"
+
+
+def new_secret() -> str:
+    """A new token's secret: 256 random bits, URL-safe, led by ``pic_`` so that scanners for leaked secrets find it."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept of a secret: its SHA-256 in hex. The secret has too many bits for a slower hash to add anything."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def ensure_owner_token(data: Path, dsn: str) -> Path:
+    """Make sure that the data folder holds an owner token which the log knows; return the file's path.
+
+    Called by the supervisor's migrate step, after the migrations and before any node starts. A second data folder on
+    the same database gets an owner token of its own.
+    """
+    path = data / TOKEN_FILE
+    with connect(dsn, purpose="bootstrap") as connection:
+        if path.exists() and _known(connection, secret_hash(path.read_text().strip())):
+            return path
+    secret = new_secret()
+    _write_private(path, secret + "\n")
+    _issue(dsn, new_id(), secret)
+    return path
+
+
+def _known(connection: psycopg.Connection, digest: str) -> bool:
+    return connection.execute(_ISSUED, (digest.encode(),)).fetchone() is not None
+
+
+def _issue(dsn: str, token_id: UUID, secret: str) -> None:
+    token = AccessToken.issue(
+        token_id, "owner", role=Role.OWNER.label, apps=[], sha256=secret_hash(secret), at=datetime.now(UTC)
+    )
+    appender = Appender(dsn)
+    appender.start()
+    try:
+        appender.append(collect([token], Metadata("", SYSTEM, token_id, token_id)), timeout=20.0)
+    finally:
+        appender.stop()
+
+
+def _write_private(path: Path, text: str) -> None:
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)

@@ -1,0 +1,98 @@
+"""What a node knows of each app's routes and scripts: read on first use, forgotten when the catalog changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from picloud.domain.route import Durability, Pattern
+from picloud.log.listener import CATALOG_CHANNEL, Listener
+from picloud.orchestrator.routing import RouteTable
+from picloud.postgres.sessions import Sessions
+
+_APP: Final = "SELECT 1 FROM catalog.apps WHERE name = %s AND removed_at IS NULL"
+_SCRIPTS: Final = """
+    SELECT name, current, sha256, disabled
+    FROM catalog.scripts
+    WHERE app = %s AND current IS NOT NULL
+"""
+_ROUTES: Final = "SELECT method, path, script, durability FROM catalog.routes WHERE app = %s"
+
+EVERY_APP: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptEntry:
+    """A script's current version. ``disabled`` is the reason, or None while it takes calls."""
+
+    app: str
+    name: str
+    number: int
+    sha256: str
+    disabled: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEntry:
+    """Where a route leads. ``title`` is its pattern as users write it; ``script`` is None if it is gone."""
+
+    title: str
+    script_name: str
+    script: ScriptEntry | None
+    durability: Durability
+
+
+@dataclass(frozen=True, slots=True)
+class AppEntry:
+    """An app as requests need it."""
+
+    name: str
+    scripts: dict[str, ScriptEntry]
+    routes: RouteTable[RouteEntry]
+
+
+class Catalog:
+    """The node's cache of apps. An app that isn't there is not cached: asking again costs a query, and no memory."""
+
+    def __init__(self, sessions: Sessions, listener: Listener) -> None:
+        self._sessions = sessions
+        self._apps: dict[str, AppEntry] = {}
+        self._changes = 0
+        listener.subscribe(CATALOG_CHANNEL, self._forget)
+
+    def app(self, name: str) -> AppEntry | None:
+        """The app called ``name``, or None. Raises :class:`psycopg.OperationalError` if it has to ask in vain."""
+        entry = self._apps.get(name)
+        return entry if entry is not None else self._load(name)
+
+    def _load(self, name: str) -> AppEntry | None:
+        changes = self._changes
+        with self._sessions.session() as connection, connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if cursor.execute(_APP, (name,)).fetchone() is None:
+                return None
+            scripts = {
+                row[0]: ScriptEntry(name, row[0], row[1], row[2], row[3])
+                for row in cursor.execute(_SCRIPTS, (name,)).fetchall()
+            }
+            routes = cursor.execute(_ROUTES, (name,)).fetchall()
+        entry = AppEntry(name, scripts, RouteTable([_route(row, scripts) for row in routes]))
+        # A change that was notified while we read may not be in what we read.
+        if changes == self._changes:
+            self._apps[name] = entry
+        return entry
+
+    def _forget(self, payload: str | None) -> None:
+        self._changes += 1
+        names = payload.partition(" ")[2].split(",") if payload else [EVERY_APP]
+        for name in names:
+            if name == EVERY_APP:
+                self._apps.clear()
+            else:
+                self._apps.pop(name, None)
+
+
+def _route(row: tuple[str, str, str, str], scripts: dict[str, ScriptEntry]) -> tuple[Pattern, RouteEntry]:
+    method, path, script, durability = row
+    pattern = Pattern.parse(f"{method} {path}")
+    return pattern, RouteEntry(str(pattern), script, scripts.get(script), Durability(durability))

@@ -1,0 +1,143 @@
+"""Takes what waits in the outbox, as long as there is room, and runs it here.
+
+Woken by NOTIFY, by a place that became free, and by one timer set to the next due time; it never polls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import gevent
+import psycopg
+import structlog
+from gevent.event import Event as Signal
+
+from picloud.domain.invocation import Requested, Started, evolve
+from picloud.domain.metadata import Metadata
+from picloud.log.listener import OUTBOX_CHANNEL, Listener
+from picloud.log.reader import read_first_events
+from picloud.log.repository import load_invocation
+from picloud.orchestrator.runner import Runner
+from picloud.orchestrator.slots import Slots
+from picloud.postgres.sessions import Sessions
+
+_CLAIM: Final = "SELECT invocation_id, version, attempt, app, correlation_id FROM log.claim(%s, %s, %s)"
+_NEXT_DUE: Final = "SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 FROM outbox.pending"
+_RECHECK_SECONDS: Final = 1.0
+"""When to look again at a row that is due but that another node is just taking."""
+_LONGEST_TIMER: Final = 3600.0
+
+_log = structlog.get_logger(__name__)
+
+_Claim = tuple[UUID, int, int, str, UUID]
+
+
+class Dispatcher:
+    """See the module. ``node_id`` tells the node's present id, None while it has none; ``renew`` asks for a new one."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        listener: Listener,
+        runner: Runner,
+        slots: Slots,
+        node_id: Callable[[], UUID | None],
+        renew: Callable[[], None],
+    ) -> None:
+        self._sessions = sessions
+        self._runner = runner
+        self._slots = slots
+        self._node_id = node_id
+        self._renew = renew
+        self._wake = Signal()
+        self._more = False
+        self._timer: gevent.Greenlet[[], None] | None = None
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+        slots.on_free = self._freed
+        listener.subscribe(OUTBOX_CHANNEL, lambda _payload: self._wake.set())
+
+    def start(self) -> None:
+        """Begin to take work."""
+        self._greenlet = gevent.spawn(self._run)
+        self._greenlet.name = "dispatcher"
+
+    def stop(self) -> None:
+        """Take no more work; what runs goes on."""
+        for greenlet in (self._greenlet, self._timer):
+            if greenlet is not None:
+                greenlet.kill()
+
+    def _freed(self) -> None:
+        if self._more:
+            self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                self._take()
+            except psycopg.Error as error:
+                # Whether the claim was committed is unknown. Under a new id, what the old one took is given back.
+                _log.warning("dispatcher.lost", error=str(error).strip())
+                self._renew()
+
+    def _take(self) -> None:
+        node = self._node_id()
+        room = self._slots.free
+        self._more = room <= 0
+        if node is None or room <= 0:
+            return
+        with self._sessions.session() as connection:
+            claims: list[_Claim] = connection.execute(_CLAIM, (node, f"node:{node}", room), prepare=True).fetchall()
+            if len(claims) < room:
+                self._set_timer(connection)
+        self._more = len(claims) == room
+        for _ in claims:
+            self._slots.taken += 1
+        if claims:
+            gevent.spawn(self._start_runs, claims, node).name = "dispatcher runs"
+        if self._slots.free > 0 and self._more:
+            self._wake.set()
+
+    def _start_runs(self, claims: list[_Claim], node: UUID) -> None:
+        delay = 0.05
+        while True:
+            try:
+                self._load_and_spawn(claims, node)
+                return
+            except psycopg.OperationalError as error:
+                _log.warning("dispatcher.unread", runs=len(claims), error=str(error).strip())
+                gevent.sleep(delay)
+                delay = min(delay * 2, 1.0)
+
+    def _load_and_spawn(self, claims: list[_Claim], node: UUID) -> None:
+        with self._sessions.session() as connection:
+            first = read_first_events(connection, [claim[0] for claim in claims if claim[2] == 1])
+            states = []
+            for invocation, version, attempt, app, correlation in claims:
+                metadata = Metadata(app, f"node:{node}", correlation, invocation)
+                if attempt == 1:
+                    requested = first[invocation].event
+                    assert isinstance(requested, Requested)
+                    started = Started(originator_id=invocation, originator_version=version, attempt=attempt, node=node)
+                    states.append((evolve(evolve(None, requested), started), metadata))
+                else:
+                    state = load_invocation(connection, invocation)
+                    assert state is not None
+                    states.append((state, metadata))
+        for state, metadata in states:
+            gevent.spawn(self._runner.run, state, metadata).name = f"run {state.id}"
+
+    def _set_timer(self, connection: psycopg.Connection) -> None:
+        if self._timer is not None:
+            self._timer.kill(block=False)
+            self._timer = None
+        row = connection.execute(_NEXT_DUE, prepare=True).fetchone()
+        if row is None or row[0] is None:
+            return
+        seconds = row[0] if row[0] > 0 else _RECHECK_SECONDS
+        self._timer = gevent.spawn_later(min(seconds, _LONGEST_TIMER), self._wake.set)

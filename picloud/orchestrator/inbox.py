@@ -1,0 +1,79 @@
+"""Whoever waits for an invocation's end, and how the end reaches them, whichever node ran it.
+
+Each process has one inbox with a channel of its own. A run that ends here wakes its waiter directly; one that ends
+elsewhere is notified on the channel with its outcome's commit, and the waiter reads the outcome from the log.
+"""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from gevent.event import Event as Signal
+
+from picloud.log.appender import Wake
+from picloud.log.ids import new_id
+from picloud.log.listener import Listener
+
+
+class Inbox:
+    """See the module. ``id`` names it in ``Requested.owner``."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.id = new_id()
+        self._waiting: dict[UUID, Signal] = {}
+        listener.subscribe(_channel(self.id), self._notified)
+
+    def wake_for(self, owner: UUID | None, invocation: UUID) -> list[Wake]:
+        """What to notify with the commit that ends an invocation whose requests came in at ``owner``."""
+        if owner is None or owner == self.id:
+            return []
+        return [Wake(_channel(owner), str(invocation))]
+
+    def ended(self, invocation: UUID) -> None:
+        """The invocation ended here."""
+        signal = self._waiting.get(invocation)
+        if signal is not None:
+            signal.set()
+
+    def expect(self, invocation: UUID) -> Waiter:
+        """Begin to wait. To miss nothing, call it before the request is appended, and read after each wake."""
+        return Waiter(self, invocation)
+
+    def _notified(self, payload: str | None) -> None:
+        if payload is not None:
+            self.ended(UUID(payload))
+            return
+        for signal in self._waiting.values():
+            signal.set()
+
+
+class Waiter:
+    """One who waits for one invocation; a context manager."""
+
+    def __init__(self, inbox: Inbox, invocation: UUID) -> None:
+        self._inbox = inbox
+        self._invocation = invocation
+        self._signal = Signal()
+
+    def __enter__(self) -> Waiter:
+        self._inbox._waiting[self._invocation] = self._signal
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inbox._waiting.pop(self._invocation, None)
+
+    def wake(self) -> None:
+        """Let the next ``wait`` return at once: something may have happened before."""
+        self._signal.set()
+
+    def wait(self, deadline: float) -> bool:
+        """Sleep until woken or until ``deadline`` (of ``time.monotonic``); False when it passed."""
+        if not self._signal.wait(max(0.0, deadline - time.monotonic())):
+            return False
+        self._signal.clear()
+        return True
+
+
+def _channel(inbox: UUID) -> str:
+    return f"picloud_inbox_{inbox.hex}"

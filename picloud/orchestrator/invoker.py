@@ -1,0 +1,171 @@
+"""The way in: a request becomes an invocation, claimed at birth if there is room here, and waits for its end if asked.
+
+A request that is claimed at birth has ``Requested`` and ``Started`` in one commit and never sees the outbox. With no
+room here it goes to the outbox, and any node runs it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import gevent
+
+from picloud.domain.errors import Disabled
+from picloud.domain.invocation import HttpInput, Requested, RetryPolicy, Started, Trigger, evolve
+from picloud.domain.metadata import Metadata
+from picloud.domain.route import Durability
+from picloud.log.appender import Appender, Entry, LogUnavailable
+from picloud.log.ids import new_id
+from picloud.log.reader import read_stream
+from picloud.orchestrator.catalog import ScriptEntry
+from picloud.orchestrator.identity import Identity
+from picloud.orchestrator.inbox import Inbox, Waiter
+from picloud.orchestrator.outcome import Outcome, outcome_of
+from picloud.orchestrator.runner import Runner
+from picloud.orchestrator.slots import Slots
+from picloud.postgres.sessions import Sessions
+
+
+class NoAnswerYet(Exception):
+    """The invocation has not ended in time; it goes on, and its end will be recorded."""
+
+    def __init__(self, invocation: UUID) -> None:
+        super().__init__(f"invocation {invocation} has not ended yet")
+        self.invocation = invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What is to run, on which input, and on whose behalf. ``correlation_id`` is None to begin a new chain."""
+
+    script: ScriptEntry
+    trigger: Trigger
+    input: HttpInput
+    actor: str
+    correlation_id: UUID | None = None
+    retry: RetryPolicy = RetryPolicy()
+
+
+class Invoker:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        appender: Appender,
+        sessions: Sessions,
+        identity: Identity,
+        inbox: Inbox,
+        slots: Slots,
+        runner: Runner,
+    ) -> None:
+        self._appender = appender
+        self._sessions = sessions
+        self._identity = identity
+        self._inbox = inbox
+        self._slots = slots
+        self._runner = runner
+
+    def call(self, call: Call, *, durability: Durability, timeout: float) -> Outcome:
+        """Run the script and wait for the end, ``timeout`` seconds at most.
+
+        Raises :class:`Disabled`, :class:`NoAnswerYet`, or :class:`LogUnavailable` if the request could not be
+        recorded.
+        """
+        deadline = time.monotonic() + timeout
+        requested, metadata = self._requested(call, owner=self._inbox.id)
+        node = self._identity.wait(timeout)
+        if self._slots.take():
+            outcome = self._run_here(requested, metadata, node, durability)
+            if outcome is not None:
+                return outcome
+            with self._inbox.expect(requested.originator_id) as waiter:
+                waiter.wake()
+                return self._wait(waiter, requested.originator_id, deadline)
+        with self._inbox.expect(requested.originator_id) as waiter:
+            self._appender.append([Entry(requested, metadata)], timeout=timeout)
+            return self._wait(waiter, requested.originator_id, deadline)
+
+    def request(self, call: Call, *, timeout: float) -> UUID:
+        """Accept the call and return its invocation's id once that is committed; the run follows on its own.
+
+        Raises :class:`Disabled` or :class:`LogUnavailable`.
+        """
+        requested, metadata = self._requested(call, owner=None)
+        node = self._identity.current
+        if node is None or not self._slots.take():
+            self._appender.append([Entry(requested, metadata)], timeout=timeout)
+            return requested.originator_id
+        started = _started(requested, node)
+        self._append_born([Entry(requested, metadata), Entry(started, _for_node(metadata, node, requested))], timeout)
+        state = evolve(evolve(None, requested), started)
+        gevent.spawn(self._runner.run, state, _for_node(metadata, node, requested)).name = f"run {state.id}"
+        return requested.originator_id
+
+    def wait(self, invocation: UUID, *, timeout: float) -> Outcome:
+        """Wait for the end of an invocation that has no owner here, looking whenever this process is woken for it.
+
+        Raises :class:`NoAnswerYet` after ``timeout`` seconds.
+        """
+        with self._inbox.expect(invocation) as waiter:
+            waiter.wake()
+            return self._wait(waiter, invocation, time.monotonic() + timeout)
+
+    def _run_here(self, requested: Requested, metadata: Metadata, node: UUID, durability: Durability) -> Outcome | None:
+        started = _started(requested, node)
+        node_metadata = _for_node(metadata, node, requested)
+        born = (Entry(requested, metadata), Entry(started, node_metadata))
+        state = evolve(evolve(None, requested), started)
+        if durability is Durability.OUTCOME:
+            return self._runner.run(state, node_metadata, born)
+        self._append_born(born, timeout=30.0)
+        return self._runner.run(state, node_metadata)
+
+    def _append_born(self, entries: tuple[Entry, ...] | list[Entry], timeout: float) -> None:
+        try:
+            self._appender.append(entries, timeout=timeout)
+        except BaseException as error:
+            self._slots.release()
+            if isinstance(error, LogUnavailable) and error.unknown:
+                # It may be in the log as started here, although nothing runs it: under a new id it is given back.
+                self._identity.renew()
+            raise
+
+    def _requested(self, call: Call, *, owner: UUID | None) -> tuple[Requested, Metadata]:
+        script = call.script
+        if script.disabled is not None:
+            raise Disabled(f"{script.app}/{script.name} is disabled: {script.disabled}")
+        invocation = new_id()
+        metadata = Metadata(script.app, call.actor, call.correlation_id or invocation, invocation)
+        requested = Requested(
+            originator_id=invocation,
+            originator_version=1,
+            app=script.app,
+            script=script.name,
+            number=script.number,
+            sha256=script.sha256,
+            trigger=call.trigger,
+            input=call.input,
+            retry=call.retry,
+            owner=owner,
+        )
+        return requested, metadata
+
+    def _wait(self, waiter: Waiter, invocation: UUID, deadline: float) -> Outcome:
+        while waiter.wait(deadline):
+            with self._sessions.session() as connection:
+                stream = read_stream(connection, invocation)
+            outcome = outcome_of(stream, self._sessions)
+            if outcome is not None:
+                return outcome
+        raise NoAnswerYet(invocation)
+
+
+def _started(requested: Requested, node: UUID) -> Started:
+    return Started(originator_id=requested.originator_id, originator_version=2, attempt=1, node=node)
+
+
+def _for_node(metadata: Metadata, node: UUID, requested: Requested) -> Metadata:
+    return Metadata(metadata.app, f"node:{node}", metadata.correlation_id, requested.originator_id)

@@ -1,0 +1,103 @@
+"""One process's orchestrator, put together: what it is made of, in which order it starts, and how it ends."""
+
+from __future__ import annotations
+
+import structlog
+
+from picloud.config import Config
+from picloud.executor.pool import ExecutorPool
+from picloud.executor.protocol import Limits
+from picloud.log.appender import Appender
+from picloud.log.listener import Listener
+from picloud.orchestrator.cancellation import CANCEL_CHANNEL, cancel_notified
+from picloud.orchestrator.catalog import Catalog
+from picloud.orchestrator.dispatcher import Dispatcher
+from picloud.orchestrator.door import Door
+from picloud.orchestrator.identity import Identity
+from picloud.orchestrator.inbox import Inbox
+from picloud.orchestrator.invoker import Invoker
+from picloud.orchestrator.runner import Runner
+from picloud.orchestrator.slots import Slots
+from picloud.postgres.sessions import Sessions
+
+_log = structlog.get_logger(__name__)
+
+
+class Node:
+    """The orchestrator of this process. Make it anywhere, start it after the last fork.
+
+    What other parts use: ``invoker`` to run scripts, ``catalog`` to find them, ``appender`` and ``sessions`` for the
+    log and its projections, ``listener`` to be woken (subscribe before ``start``).
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.sessions = Sessions(config.dsn, purpose="node", size=config.sessions)
+        self.appender = Appender(config.dsn)
+        self.slots = Slots(config.executors * config.runs)
+        self.identity = Identity(config.dsn, self.appender, capacity=self.slots.capacity)
+        self.catalog = Catalog(self.sessions, self.listener)
+        self.inbox = Inbox(self.listener)
+        self.door = Door(self.sessions)
+        self.pool = ExecutorPool(
+            self.door.answer, executors=config.executors, runs=config.runs, memory_mb=config.memory_mb
+        )
+        self.runner = Runner(
+            appender=self.appender,
+            sessions=self.sessions,
+            pool=self.pool,
+            inbox=self.inbox,
+            slots=self.slots,
+            limits=Limits(
+                operations=config.operations,
+                wall_ms=config.wall_ms,
+                output_bytes=config.output_bytes,
+                log_lines=config.log_lines,
+                log_line_bytes=config.log_line_bytes,
+            ),
+        )
+        self.invoker = Invoker(
+            appender=self.appender,
+            sessions=self.sessions,
+            identity=self.identity,
+            inbox=self.inbox,
+            slots=self.slots,
+            runner=self.runner,
+        )
+        self.dispatcher = Dispatcher(
+            sessions=self.sessions,
+            listener=self.listener,
+            runner=self.runner,
+            slots=self.slots,
+            node_id=lambda: self.identity.current,
+            renew=self.identity.renew,
+        )
+        self.listener.subscribe(CANCEL_CHANNEL, lambda payload: cancel_notified(self.pool, payload))
+
+    @property
+    def listener(self) -> Listener:
+        """The process's one session for NOTIFY."""
+        return self.identity.listener
+
+    def start(self) -> None:
+        """Start executors, log and dispatch; the database may still be away."""
+        self.appender.start()
+        self.pool.start()
+        self.dispatcher.start()
+        self.listener.start()
+
+    def stop(self, grace: float) -> None:
+        """Take no more work, let what runs end for up to ``grace`` seconds, then end everything.
+
+        What has not ended by then is lost with its executor and goes back to the outbox.
+        """
+        self.dispatcher.stop()
+        finished = self.slots.wait_empty(grace)
+        self.pool.stop(0.5)
+        if not finished:
+            self.slots.wait_empty(2.0)
+        self.identity.retire()
+        self.listener.stop()
+        self.appender.stop()
+        self.sessions.close()
+        _log.info("node.stopped", finished=finished)

@@ -1,0 +1,50 @@
+"""How an invocation ended, for whoever asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from picloud.domain.invocation import AttemptFailed, Cancelled, DeadLettered, RunError, State, Succeeded
+from picloud.log.contents import unpack
+from picloud.log.reader import RecordedEvent
+from picloud.postgres.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The script's answer as an HTTP response."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of an invocation: an ``answer`` if it succeeded, the last ``error`` if it is dead, a ``reason`` otherwise."""
+
+    invocation: UUID
+    state: State
+    answer: Answer | None = None
+    error: RunError | None = None
+    reason: str = ""
+
+
+def outcome_of(stream: Sequence[RecordedEvent], sessions: Sessions) -> Outcome | None:
+    """The outcome that the stream's events tell, or None if the invocation goes on."""
+    error: RunError | None = None
+    for recorded in stream:
+        match recorded.event:
+            case AttemptFailed() as failed:
+                error = failed.error
+            case Succeeded() as succeeded:
+                reply = succeeded.reply
+                answer = Answer(reply.status, reply.headers, unpack(reply.body, sessions))
+                return Outcome(recorded.stream_id, State.SUCCEEDED, answer)
+            case DeadLettered() as dead:
+                return Outcome(recorded.stream_id, State.DEAD, error=error, reason=dead.reason)
+            case Cancelled() as cancelled:
+                return Outcome(recorded.stream_id, State.CANCELLED, reason=cancelled.reason)
+    return None

@@ -1,0 +1,42 @@
+"""How many runs a node takes on at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gevent.event import Event as Signal
+
+
+class Slots:
+    """A count of free places. ``on_free`` is called after each release; it must not block."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.taken = 0
+        self.on_free: Callable[[], None] = lambda: None
+        self._empty = Signal()
+        self._empty.set()
+
+    @property
+    def free(self) -> int:
+        """How many more runs may begin."""
+        return self.capacity - self.taken
+
+    def take(self) -> bool:
+        """Take a place if one is free."""
+        if self.taken >= self.capacity:
+            return False
+        self.taken += 1
+        self._empty.clear()
+        return True
+
+    def release(self) -> None:
+        """Give a place back."""
+        self.taken -= 1
+        if self.taken == 0:
+            self._empty.set()
+        self.on_free()
+
+    def wait_empty(self, timeout: float) -> bool:
+        """Wait until nothing runs, ``timeout`` seconds at most; False if something still does."""
+        return bool(self._empty.wait(timeout))
