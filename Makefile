@@ -1,0 +1,61 @@
+# `make up` starts everything; `make test` proves it. Needed: git, make, Python 3.11 or later with venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+ARGS   ?=
+
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+READY := $(VENV)/.picloud-ready
+DEV   := $(VENV)/.picloud-dev-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint format fuzz bench bench-rhai lock clean
+
+help: ## list what can be made
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+up: $(READY) ## install if needed, and start the whole platform; Ctrl-C stops it (ARGS="--listen 0.0.0.0:8000 …")
+	@exec $(BIN)/picloud up $(ARGS)
+
+test: $(DEV) ## run all tests on an embedded PostgreSQL (ARGS="tests/unit -k name")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV) ## check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV) ## format all code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+fuzz: $(DEV) ## five minutes of generated scripts and requests
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+bench: $(DEV) ## measure, as ratios within one run
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-rhai: $(DEV) ## measure the language against the same programs in Python
+	$(BIN)/python -m tests.benchmarks.rhai $(ARGS)
+
+# The stamps depend on the locks alone: the code itself is installed as a link to this folder.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PiCloud needs Python 3.11 or later; found %s. Say which one: make PYTHON=/path/to/python3" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): requirements.lock setup.cfg pyproject.toml | $(BIN)/pip
+	$(PIP) install -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(READY)
+	$(PIP) install -r requirements-dev.lock
+	@touch $@
+
+lock: ## pin the newest versions that setup.cfg allows
+	$(PYTHON) ops/lock.py
+
+clean: ## remove the virtual environment and everything that tools leave behind; data folders stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
