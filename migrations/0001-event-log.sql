@@ -3,6 +3,7 @@
 
 CREATE SCHEMA log;
 CREATE SCHEMA outbox;
+CREATE SCHEMA kv;
 
 -- Column names of the first five are the eventsourcing library's: stream id and version, type, content, position.
 CREATE TABLE log.events (
@@ -43,6 +44,15 @@ CREATE TABLE outbox.pending (
 
 CREATE INDEX pending_due ON outbox.pending (due, invocation_id);
 
+-- Keys and values of scripts; the rule of the rows is in picloud/projections/kv.py. A deleted key keeps its version.
+CREATE TABLE kv.entries (
+    app     text   COLLATE "C" NOT NULL,
+    key     text   COLLATE "C" NOT NULL,
+    value   text,
+    version bigint NOT NULL,
+    PRIMARY KEY (app, key)
+);
+
 -- Appends events in one round trip and one transaction, with what follows from them inline.
 -- Positions have no gaps, and commit order is position order: the advisory lock is held from before the first position
 -- is chosen until the commit; times come from the database's clock. A taken (stream, version) raises unique_violation, and nothing of the call is stored.
@@ -63,6 +73,10 @@ CREATE FUNCTION log.append(
     put_apps         text[],
     put_correlations uuid[],
     removed_ids      uuid[],
+    kv_apps          text[],
+    kv_keys          text[],
+    kv_values        text[],
+    kv_versions      bigint[],
     channels         text[],
     payloads         text[]
 ) RETURNS bigint
@@ -91,6 +105,14 @@ BEGIN
         FROM unnest(put_ids, put_versions, put_attempts, put_dues, put_apps, put_correlations)
              AS p (id, version, attempt, due, app, correlation);
         NOTIFY picloud_outbox;
+    END IF;
+
+    IF cardinality(kv_apps) > 0 THEN
+        INSERT INTO kv.entries (app, key, value, version)
+        SELECT k.app, k.key, k.value, k.version
+        FROM unnest(kv_apps, kv_keys, kv_values, kv_versions) AS k (app, key, value, version)
+        ON CONFLICT (app, key) DO UPDATE
+            SET value = excluded.value, version = excluded.version;
     END IF;
 
     NOTIFY picloud_log;

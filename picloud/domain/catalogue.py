@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.domain import access, app, invocation, node, rebuild, route, script
+from picloud.domain import access, app, invocation, kv, node, rebuild, route, script
 
 EVENT_TYPES: Final[dict[str, type]] = {
     event.__name__: event
@@ -33,6 +33,8 @@ EVENT_TYPES: Final[dict[str, type]] = {
         invocation.DeadLettered,
         invocation.Cancelled,
         invocation.Replayed,
+        kv.KeyWritten,
+        kv.KeyDeleted,
         node.NodeStarted,
         node.NodeStopped,
         node.NodeLost,

@@ -23,6 +23,7 @@ from gevent.event import Event as Signal
 from picloud.domain.metadata import Metadata
 from picloud.log.mapper import MAPPER, Event, EventMapper
 from picloud.postgres.sessions import connect
+from picloud.projections.kv import KvChange
 from picloud.projections.outbox import OutboxChange
 
 MAX_BATCH: Final = 500
@@ -34,7 +35,7 @@ _log = structlog.get_logger(__name__)
 _APPEND: Final = (
     "SELECT log.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::uuid[],"
     " %b::uuid[], %b::uuid[], %b::bigint[], %b::integer[], %b::timestamptz[], %b::text[], %b::uuid[], %b::uuid[],"
-    " %b::text[], %b::text[])"
+    " %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[])"
 )
 _STORED: Final = """
     SELECT e.notification_id, e.topic, e.state
@@ -79,11 +80,12 @@ _Row = tuple[UUID, int, str, bytes, str, str, UUID, UUID]
 
 
 class _Command:
-    __slots__ = ("done", "outbox", "rows", "size", "taken", "wakes")
+    __slots__ = ("done", "kv", "outbox", "rows", "size", "taken", "wakes")
 
-    def __init__(self, rows: list[_Row], outbox: OutboxChange, wakes: Sequence[Wake]) -> None:
+    def __init__(self, rows: list[_Row], outbox: OutboxChange, kv: KvChange, wakes: Sequence[Wake]) -> None:
         self.rows = rows
         self.outbox = outbox
+        self.kv = kv
         self.wakes = wakes
         self.size = sum(len(row[3]) for row in rows)
         self.done: AsyncResult[int] = AsyncResult()
@@ -133,7 +135,7 @@ class Appender:
         """Queue the events and return at once; ``wait`` on what is returned."""
         if len(self._waiting) >= MAX_WAITING or self._stopping:
             raise LogUnavailable("the log has too much to write; try again in a moment", unknown=False)
-        outbox = OutboxChange()
+        outbox, kv = OutboxChange(), KvChange()
         rows: list[_Row] = []
         encode = self._mapper.encode
         for entry in entries:
@@ -152,7 +154,8 @@ class Appender:
                 )
             )
             outbox.add(event, meta)
-        command = _Command(rows, outbox, wakes)
+            kv.add(event, meta)
+        command = _Command(rows, outbox, kv, wakes)
         self._waiting.append(command)
         self._wake.set()
         return Pending(self, command)
@@ -244,6 +247,7 @@ class Appender:
         rows = [row for command in batch for row in command.rows]
         put = [row for command in batch for row in command.outbox.put.values()]
         removed = [stream for command in batch for stream in command.outbox.removed]
+        kv = [row for command in batch for row in command.kv.put.values()]
         wakes = {(wake.channel, wake.payload) for command in batch for wake in command.wakes}
         columns = [list(column) for column in zip(*rows, strict=True)]
         cursor = self._connected().cursor(binary=True)
@@ -258,6 +262,10 @@ class Appender:
                 [row.app for row in put],
                 [row.correlation_id for row in put],
                 removed,
+                [row.app for row in kv],
+                [row.key for row in kv],
+                [row.value for row in kv],
+                [row.version for row in kv],
                 [channel for channel, _ in wakes],
                 [payload for _, payload in wakes],
             ),

@@ -19,7 +19,12 @@ _COLUMNS: Final = (
     " app, actor, correlation_id, causation_id"
 )
 _PAGE: Final = f"SELECT {_COLUMNS} FROM log.events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
-_STREAM: Final = f"SELECT {_COLUMNS} FROM log.events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version"
+_STREAM: Final = f"""
+    SELECT {_COLUMNS}
+    FROM log.events
+    WHERE originator_id = %s AND originator_version > %s
+    ORDER BY originator_version
+"""
 _FIRST_OF_STREAMS: Final = f"SELECT {_COLUMNS} FROM log.events WHERE originator_id = ANY(%s) AND originator_version = 1"
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM log.events"
 

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from picloud.executor.pool import ServiceError
+import psycopg
+
+from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
 from picloud.postgres.sessions import Sessions
+from picloud.services.kv import Kv
+from picloud.services.work import ServiceError, Work
 
 
 class Door:
-    """See the module."""
+    """Finds the service, and the unit of work of the run that calls."""
 
     def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+        self._services: dict[str, dict[str, Callable[..., Any]]] = {"kv": Kv(sessions).functions}
+        self._works: dict[str, Work] = {}
+
+    def open(self, invocation: str, app: str) -> Work:
+        """Begin the unit of work of a run; close it when the run is over."""
+        work = self._works[invocation] = Work(app)
+        return work
+
+    def close(self, invocation: str) -> None:
+        """The run is over: it calls no more."""
+        self._works.pop(invocation, None)
 
     def answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
-        """The service's answer. Raises :class:`ServiceError` for a call that no service takes."""
-        raise ServiceError(f"there is no service function {service}::{function}")
+        """The service's answer. Raises the pool's ``ServiceError`` with what the script is to be told."""
+        work = self._works.get(request.invocation)
+        called = self._services.get(service, {}).get(function)
+        if work is None or called is None:
+            raise RefusedCall(f"there is no service function {service}::{function}")
+        try:
+            return called(work, *args)
+        except ServiceError as error:
+            raise RefusedCall(str(error)) from error
+        except TypeError as error:
+            raise RefusedCall(f"{service}::{function} doesn't take {len(args)} arguments") from error
+        except psycopg.Error as error:
+            raise RefusedCall(f"{service}::{function} could not reach the database") from error

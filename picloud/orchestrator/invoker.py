@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 import gevent
@@ -28,6 +29,9 @@ from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 
 
+ONCE: Final = RetryPolicy()
+
+
 class NoAnswerYet(Exception):
     """The invocation has not ended in time; it goes on, and its end will be recorded."""
 
@@ -45,7 +49,7 @@ class Call:
     input: HttpInput
     actor: str
     correlation_id: UUID | None = None
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = ONCE
 
 
 class Invoker:

@@ -34,7 +34,8 @@ class Node:
         self.config = config
         self.sessions = Sessions(config.dsn, purpose="node", size=config.sessions)
         self.appender = Appender(config.dsn)
-        self.slots = Slots(config.executors * config.runs)
+        # Half of a short run's life is waiting for a commit: twice as many keep the executors busy.
+        self.slots = Slots(2 * config.executors * config.runs)
         self.identity = Identity(config.dsn, self.appender, capacity=self.slots.capacity)
         self.catalog = Catalog(self.sessions, self.listener)
         self.inbox = Inbox(self.listener)
@@ -46,6 +47,7 @@ class Node:
             appender=self.appender,
             sessions=self.sessions,
             pool=self.pool,
+            door=self.door,
             inbox=self.inbox,
             slots=self.slots,
             limits=Limits(

@@ -23,7 +23,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of an invocation: an ``answer`` if it succeeded, the last ``error`` if it is dead, a ``reason`` otherwise."""
+    """The end of an invocation: an ``answer`` if it succeeded, the last ``error`` if it is dead, else a ``reason``."""
 
     invocation: UUID
     state: State

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -26,17 +27,25 @@ from picloud.domain.invocation import (
     State,
     Usage,
 )
+from picloud.domain.kv import KeyDeleted, KeyWritten
 from picloud.domain.metadata import Metadata
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, Result, RunRequest
 from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.contents import get_content, pack, unpack
+from picloud.log.reader import read_stream
+from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
+from picloud.services.kv import effects
+from picloud.services.work import Work
 
 _log = structlog.get_logger(__name__)
+
+MAX_COLLISIONS: Final = 20
+"""So often a run is repeated because other runs changed the keys that it wrote."""
 
 _SEED_MASK: Final = (1 << 63) - 1
 
@@ -50,6 +59,7 @@ class Runner:
         appender: Appender,
         sessions: Sessions,
         pool: ExecutorPool,
+        door: Door,
         inbox: Inbox,
         slots: Slots,
         limits: Limits,
@@ -57,6 +67,7 @@ class Runner:
         self._appender = appender
         self._sessions = sessions
         self._pool = pool
+        self._door = door
         self._inbox = inbox
         self._slots = slots
         self._limits = limits
@@ -64,24 +75,42 @@ class Runner:
     def run(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = ()) -> Outcome | None:
         """Run the started attempt, append how it ended, and return the outcome; None if the invocation goes on.
 
-        The caller has taken a slot; it is free again as soon as the executor is done. ``metadata`` is that of the
+        The caller has taken a slot, which is given back at the end. ``metadata`` is that of the
         attempt's events. ``unrecorded`` are the invocation's first events if they are to be appended together with
-        the outcome (``durability: outcome``).
+        the outcome (``durability: outcome``). If another run changed a key that this one wrote, the script is run
+        again at once, on what the other wrote.
         """
+        try:
+            for _ in range(MAX_COLLISIONS):
+                attempt = self._execute(state)
+                try:
+                    return self._record(state, attempt, metadata, unrecorded)
+                except StreamConflict as conflict:
+                    if not attempt.effects or not self._still_ours(state, unrecorded):
+                        _log.warning(
+                            "run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict)
+                        )
+                        return None
+            failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
+            return self._record(state, _Attempt(self._failed(state, failure)), metadata, unrecorded)
+        finally:
+            self._slots.release()
+
+    def _execute(self, state: Invocation) -> _Attempt:
         clock_ms = time.time_ns() // 1_000_000
-        answer: Answer | None = None
+        work = self._door.open(str(state.id), state.requested.app)
         try:
             result = self._pool.run(self._request(state, clock_ms))
         except ExecutorDied as died:
-            failure = _lost(died, clock_ms)
-            events = self._failed(state, failure)
-        else:
-            if result.reply is not None:
-                answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
-            events = self._ended(state, result, clock_ms)
+            return _Attempt(self._failed(state, _lost(died, clock_ms)))
         finally:
-            self._slots.release()
-        return self._record(state, events, answer, metadata, unrecorded)
+            self._door.close(str(state.id))
+        return self._ended(state, result, work, clock_ms)
+
+    def _still_ours(self, state: Invocation, unrecorded: tuple[Entry, ...]) -> bool:
+        """Whether the invocation still stands where this attempt began, so that a key was what conflicted."""
+        with self._sessions.session() as connection:
+            return len(read_stream(connection, state.id)) == (0 if unrecorded else state.version)
 
     def _request(self, state: Invocation, clock_ms: int) -> RunRequest:
         requested = state.requested
@@ -123,53 +152,55 @@ class Runner:
             "script": {"name": requested.script, "version": requested.number},
         }
 
-    def _ended(self, state: Invocation, result: Result, clock_ms: int) -> list[InvocationEvent]:
+    def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int) -> _Attempt:
         usage = Usage(clock_ms=clock_ms, duration_us=result.wall_us, cpu_us=result.cpu_us, operations=result.operations)
         logs = [LogLine(line.level, line.message, line.at_ms, line.line, line.fields) for line in result.logs]
         if result.reply is not None:
             reply = Reply(result.reply.status, result.reply.headers, pack(result.reply.body, self._sessions))
-            return [lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown)]
+            # An answer that was thrown is an outcome, but the script gave its work up: nothing of it is kept.
+            kept = [] if result.thrown else effects(work)
+            ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
+            answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
+            return _Attempt([ended], kept, answer)
         assert result.error is not None
         error = result.error
-        return self._failed(
-            state,
-            Failure(
-                error=RunError(error.kind, error.message, error.line, error.column, error.call_stack),
-                usage=usage,
-                logs=logs,
-            ),
+        failure = Failure(
+            error=RunError(error.kind, error.message, error.line, error.column, error.call_stack),
+            usage=usage,
+            logs=logs,
         )
+        return _Attempt(self._failed(state, failure))
 
     def _failed(self, state: Invocation, failure: Failure) -> list[InvocationEvent]:
         return lifecycle.fail(state, failure, now=datetime.now(UTC), random=random.random())
 
     def _record(
-        self,
-        state: Invocation,
-        events: list[InvocationEvent],
-        answer: Answer | None,
-        metadata: Metadata,
-        unrecorded: tuple[Entry, ...],
+        self, state: Invocation, attempt: _Attempt, metadata: Metadata, unrecorded: tuple[Entry, ...]
     ) -> Outcome | None:
-        outcome = _outcome(state.id, events, answer)
+        outcome = _outcome(state.id, attempt)
         wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
-        entries = [*unrecorded, *(Entry(event, metadata) for event in events)]
-        try:
-            self._appender.append(entries, wakes=wakes, timeout=None)
-        except StreamConflict as conflict:
-            _log.warning("run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict))
-            return None
+        entries = [*unrecorded, *(Entry(event, metadata) for event in (*attempt.effects, *attempt.events))]
+        self._appender.append(entries, wakes=wakes, timeout=None)
         if outcome is not None:
             self._inbox.ended(state.id)
         return outcome
 
 
-def _outcome(invocation: UUID, events: list[InvocationEvent], answer: Answer | None) -> Outcome | None:
-    if answer is not None:
-        return Outcome(invocation, State.SUCCEEDED, answer)
-    last = events[-1]
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one."""
+
+    events: list[InvocationEvent]
+    effects: list[KeyWritten | KeyDeleted] = field(default_factory=list)
+    answer: Answer | None = None
+
+
+def _outcome(invocation: UUID, attempt: _Attempt) -> Outcome | None:
+    if attempt.answer is not None:
+        return Outcome(invocation, State.SUCCEEDED, attempt.answer)
+    last = attempt.events[-1]
     if isinstance(last, DeadLettered):
-        failed = events[0]
+        failed = attempt.events[0]
         assert isinstance(failed, lifecycle.AttemptFailed)
         return Outcome(invocation, State.DEAD, error=failed.error, reason=last.reason)
     return None
