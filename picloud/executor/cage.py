@@ -21,6 +21,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 CAGED_UID: Final = 65530
@@ -93,9 +94,7 @@ def close(*, memory_bytes: int, highest_fd: int) -> list[Feature]:
         ("system_calls", _filter_system_calls),
     ]
     features = [_tried(name, step) for name, step in steps]
-    missing = [
-        f"{f.name} ({f.why_not})" for f in features if f.required and not f.in_force
-    ]
+    missing = [f"{f.name} ({f.why_not})" for f in features if f.required and not f.in_force]
     if missing:
         raise CageError("the cage lacks " + ", ".join(missing))
     return features
@@ -109,15 +108,11 @@ def probe() -> list[Feature]:
     import json
     import subprocess
 
-    command = [sys.executable, "-I", "-S", os.path.abspath(__file__)]
+    command = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     try:
-        ran = subprocess.run(
-            command, env={}, capture_output=True, timeout=10, check=False
-        )
+        ran = subprocess.run(command, env={}, capture_output=True, timeout=10, check=False)
         if ran.returncode:
-            raise CageError(
-                ran.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            )
+            raise CageError(ran.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])
         return [Feature(*fields) for fields in json.loads(ran.stdout)]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise CageError(f"no child can be started: {error}") from error
@@ -175,8 +170,8 @@ def _drop_capabilities() -> None:
 
 
 def _limit(memory_bytes: int, files: int) -> None:
-    with open("/proc/self/statm", "rb") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
+    pages = Path("/proc/self/statm").read_bytes().split()[0]
+    used = int(pages) * resource.getpagesize()
     for what, most in (
         (resource.RLIMIT_AS, used + memory_bytes),
         (resource.RLIMIT_NOFILE, files),
@@ -293,9 +288,7 @@ def _filter_system_calls() -> None:
     if machine not in _ALLOWED or sys.maxsize < 2**32:
         raise OSError(f"the list of system calls isn't known for {machine}")
     code = _assemble(machine)
-    instructions = (_Instruction * len(code))(
-        *(_Instruction(*fields) for fields in code)
-    )
+    instructions = (_Instruction * len(code))(*(_Instruction(*fields) for fields in code))
     program = _Program(len(code), instructions)
     _check(
         _libc.prctl(

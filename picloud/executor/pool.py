@@ -1,72 +1,84 @@
-"""The parent's side: executor children, runs handed to the one with most room, results handed to who waits.
+"""The parent's side: some executors, each run handed to the one with most room.
 
-One io watcher per child reads frames in the hub and switches straight into the greenlet that waits for the run, so a
-run costs no greenlet of its own. Frames to a child are gathered for one turn of the loop and sent by one call.
-Nothing wakes while nothing runs.
+An executor whose run misses its hard deadline, that breaks the protocol or that dies is replaced at once; its runs end
+with :class:`ExecutorDied`, and can be run again, since nothing of them was committed. Nothing wakes while nothing runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from time import monotonic
 
-from picloud.executor.protocol import LogLine, Result, RunRequest
+from gevent.event import Event
 
-Door = Callable[[RunRequest, str, str, list[Any]], Any]
-"""``door(request, service, function, args)`` answers a service call; it runs in a greenlet of its own and may block.
+from picloud.executor.executor import START_SECONDS, Door, Executor, ExecutorDied, ServiceError
+from picloud.executor.protocol import Result, RunRequest
 
-What it raises as :class:`ServiceError` is told to the script; anything else is told as an internal error.
-"""
-
-
-class ServiceError(Exception):
-    """A service refuses a call; the message is the script's error."""
-
-
-class ExecutorDied(Exception):
-    """The child of a run is gone, and the run with it: nothing of it was committed, it can be run again.
-
-    ``kind`` is ``crashed``, ``stuck``, ``memory`` or ``stopped``; ``logs`` is what the script had printed by then.
-    """
-
-    def __init__(self, kind: str, reason: str, logs: list[LogLine]) -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.reason = reason
-        self.logs = logs
+__all__ = ["Door", "ExecutorDied", "ExecutorPool", "ServiceError"]
 
 
 class ExecutorPool:
     """Some executor children. Make it after the process's last fork, in a process that gevent has patched."""
 
-    def __init__(
-        self, door: Door, *, executors: int = 1, runs: int = 16, memory_mb: int = 256
-    ) -> None:
+    def __init__(self, door: Door, *, executors: int = 1, runs: int = 16, memory_mb: int = 256) -> None:
         """``runs`` is how many runs one child takes at a time, ``memory_mb`` what it may use beyond its start."""
+        self._freed = Event()
+        self._executors = [
+            Executor(door, runs=runs, memory_mb=memory_mb, freed=self._freed.set) for _ in range(executors)
+        ]
+        self._stopping = False
 
     def start(self) -> None:
         """Start the children and return when each is ready. Raises :class:`ExecutorDied` if one can't start."""
-        raise NotImplementedError
+        for executor in self._executors:
+            executor.start()
+        for executor in self._executors:
+            executor.settled.wait(START_SECONDS)
+            if not executor.ready:
+                trouble = executor.trouble or "it says nothing"
+                self.stop(0)
+                raise ExecutorDied("crashed", f"an executor can't start: {trouble}")
 
     def stop(self, deadline: float = 5.0) -> None:
         """Wait up to ``deadline`` seconds for the runs in flight, then end the children and what still runs."""
-        raise NotImplementedError
+        self._stopping = True
+        self._freed.set()
+        end = monotonic() + deadline
+        for executor in self._executors:
+            executor.drain(end - monotonic())
+        for executor in self._executors:
+            executor.stop()
 
     def room(self) -> int:
         """How many more runs the pool takes now."""
-        raise NotImplementedError
+        return 0 if self._stopping else sum(executor.room for executor in self._executors)
 
     def run(self, request: RunRequest) -> Result:
         """Run a script; the calling greenlet sleeps until its end. Raises :class:`ExecutorDied`.
 
         If the greenlet is killed meanwhile, the run is cancelled. With no room the run waits for some.
         """
-        raise NotImplementedError
+        while not self._stopping:
+            executor = max(self._executors, key=_room)
+            if executor.room > 0:
+                return executor.run(request)
+            self._freed.clear()
+            self._freed.wait()
+        raise ExecutorDied("stopped", "the executors are being stopped")
 
     def cancel(self, invocation: str, why: str) -> bool:
         """End the run of this invocation with the error ``Cancelled``. False if it isn't running here."""
-        raise NotImplementedError
+        found = [executor.cancel(invocation, why) for executor in self._executors]
+        return any(found)
 
     def features(self) -> dict[str, bool]:
-        """Which parts of the cage are in force, as the children said."""
-        raise NotImplementedError
+        """Which parts of the cage are in force in every child, as they said; empty before the first is ready."""
+        said = [executor.features for executor in self._executors if executor.features]
+        return {name: all(features[name] for features in said) for name in said[0]} if said else {}
+
+    def pids(self) -> list[int]:
+        """The process ids of the children that live."""
+        return [executor.pid for executor in self._executors if executor.pid is not None]
+
+
+def _room(executor: Executor) -> int:
+    return executor.room

@@ -3,7 +3,8 @@
 A frame is a 4-byte big-endian length and one MessagePack array whose first item is the message's tag. Both sides may
 send several frames at once. A run is one script run with one set of inputs; ``run`` numbers it within its child.
 
-To the child: Run, Cancel, Answer, Stop. From the child: Hello, NeedSource, Logs, Call, Done, Broken.
+To the child: Run, Cancel, Answer; the end of the stream tells it to exit.
+From the child: Hello, NeedSource, Logs, Call, Done, Broken.
 """
 
 from __future__ import annotations
@@ -126,10 +127,6 @@ class Answer(msgspec.Struct, array_like=True, tag=3):
     error: str
 
 
-class Stop(msgspec.Struct, array_like=True, tag=4):
-    """Take no more runs and exit at once."""
-
-
 class Hello(msgspec.Struct, array_like=True, tag=11):
     """The cage is closed and runs are welcome. ``features`` tells which parts of the cage are in force."""
 
@@ -173,7 +170,7 @@ class Broken(msgspec.Struct, array_like=True, tag=16):
     reason: str
 
 
-ToChild = Run | Cancel | Answer | Stop
+ToChild = Run | Cancel | Answer
 FromChild = Hello | NeedSource | Logs | Call | Done | Broken
 
 
@@ -202,13 +199,9 @@ def frame(message: ToChild | FromChild) -> bytes:
     try:
         body = _encode(message)
     except (TypeError, OverflowError, RecursionError, ValueError) as error:
-        raise ProtocolError(
-            f"{type(message).__name__} can't be sent: {error}"
-        ) from error
+        raise ProtocolError(f"{type(message).__name__} can't be sent: {error}") from error
     if len(body) > MAX_FRAME:
-        raise ProtocolError(
-            f"{type(message).__name__} has {len(body)} bytes, more than {MAX_FRAME}"
-        )
+        raise ProtocolError(f"{type(message).__name__} has {len(body)} bytes, more than {MAX_FRAME}")
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
@@ -237,9 +230,7 @@ class FrameReader:
                 body = start + LENGTH_BYTES
                 length = int.from_bytes(view[start:body], "big")
                 if length > MAX_FRAME:
-                    raise ProtocolError(
-                        f"a frame of {length} bytes, more than {MAX_FRAME}"
-                    )
+                    raise ProtocolError(f"a frame of {length} bytes, more than {MAX_FRAME}")
                 end = body + length
                 if end > size:
                     self._wanted = LENGTH_BYTES + length
@@ -247,9 +238,7 @@ class FrameReader:
                 try:
                     messages.append(self._decode(view[body:end]))
                 except msgspec.MsgspecError as error:
-                    raise ProtocolError(
-                        f"no message of this protocol: {error}"
-                    ) from error
+                    raise ProtocolError(f"no message of this protocol: {error}") from error
                 start = end
         finally:
             view.release()
