@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import psycopg
-
 from picloud.domain.access import AccessToken, Role
 from picloud.domain.metadata import SYSTEM, Metadata
+from picloud.domain.names import stream_id
 from picloud.log.appender import Appender
-from picloud.log.ids import new_id
+from picloud.log.reader import read_stream
 from picloud.log.repository import collect
 from picloud.postgres.sessions import connect
 
 TOKEN_FILE: Final = "owner.token"
 TOKEN_PREFIX: Final = "pic_"
-
-_ISSUED: Final = "SELECT state FROM log.events WHERE topic = 'TokenIssued' AND position(%s IN state) > 0 LIMIT 1"
 
 
 def new_secret() -> str:
@@ -43,19 +40,21 @@ def ensure_owner_token(data: Path, dsn: str) -> Path:
     """
     path = data / TOKEN_FILE
     with connect(dsn, purpose="bootstrap") as connection:
-        if path.exists() and _known(connection, secret_hash(path.read_text().strip())):
+        if path.exists() and read_stream(connection, _token_id(path.read_text().strip())):
             return path
     secret = new_secret()
     _write_private(path, secret + "\n")
-    _issue(dsn, new_id(), secret)
+    _issue(dsn, secret)
     return path
 
 
-def _known(connection: psycopg.Connection, digest: str) -> bool:
-    return connection.execute(_ISSUED, (digest.encode(),)).fetchone() is not None
+def _token_id(secret: str) -> UUID:
+    """The owner token's stream, found again from the secret alone."""
+    return stream_id("owner-token", secret_hash(secret))
 
 
-def _issue(dsn: str, token_id: UUID, secret: str) -> None:
+def _issue(dsn: str, secret: str) -> None:
+    token_id = _token_id(secret)
     token = AccessToken.issue(
         token_id, "owner", role=Role.OWNER.label, apps=[], sha256=secret_hash(secret), at=datetime.now(UTC)
     )

@@ -28,7 +28,6 @@ from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 
-
 ONCE: Final = RetryPolicy()
 
 

@@ -28,7 +28,7 @@ class Match(Generic[Target]):
 
 @dataclass(frozen=True, slots=True)
 class NoMatch:
-    """No route answers. ``allowed`` are the methods that the path has, in the usual order; empty for an unknown path."""
+    """No route answers. ``allowed`` are the path's methods, in the usual order; empty if the path is unknown."""
 
     allowed: tuple[str, ...]
 

@@ -1,0 +1,73 @@
+"""Nothing imports to its left, the pure parts stay pure, and SQL on the log stays where it belongs."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import picloud
+
+ROOT = Path(picloud.__file__).parent
+PURE = {"domain": {"eventsourcing"}, "rhai": set[str]()}
+"""What the pure packages may import beside the standard library and themselves."""
+
+MAY_IMPORT = {
+    "domain": set[str](),
+    "rhai": set[str](),
+    "postgres": set[str](),
+    "projections": {"domain", "log", "postgres"},
+    "log": {"domain", "postgres", "projections"},
+    "executor": {"rhai"},
+    "services": {"domain", "log", "postgres"},
+    "orchestrator": {"domain", "log", "postgres", "executor", "services", "rhai", "projections"},
+    "manager": {"domain", "log", "postgres", "projections", "orchestrator"},
+    "http": {"domain", "log", "postgres", "orchestrator", "projections", "rhai", "executor"},
+}
+"""Which packages of ours each may import; ``config`` and ``logging`` are free to all but the pure ones."""
+
+MODULES = sorted(path for path in ROOT.rglob("*.py"))
+
+
+def package_of(path: Path) -> str:
+    relative = path.relative_to(ROOT)
+    return relative.parts[0] if len(relative.parts) > 1 else ""
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            assert node.module is not None
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
+    package = package_of(path)
+    allowed = MAY_IMPORT.get(package)
+    for module in imports_of(path):
+        parts = module.split(".")
+        if parts[0] == "picloud":
+            if allowed is None or len(parts) == 1:
+                continue
+            target = parts[1]
+            free = target in {"config", "logging"} and package not in PURE
+            assert target == package or target in allowed or free, f"{path.name} ({package}) imports {module}"
+        elif package in PURE:
+            outside = parts[0] not in sys.stdlib_module_names and parts[0] not in PURE[package]
+            assert not outside, f"{path.name} ({package}) imports {module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_log_and_the_projections_hold_sql_on_the_log(path: Path) -> None:
+    if package_of(path) in {"log", "projections"}:
+        return
+    text = path.read_text()
+    found = [table for table in ("FROM log.events", "INTO log.", "UPDATE log.") if table in text]
+    assert not found, f"{path.relative_to(ROOT)} has SQL on the log: {found}"
