@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
@@ -391,3 +393,53 @@ def test_an_idle_pool_does_not_wake(make_pool: Callable[..., ExecutorPool]) -> N
 def _wakes(pid: int) -> str:
     status = Path(f"/proc/{pid}/status").read_text()
     return next(line for line in status.splitlines() if line.startswith("voluntary_ctxt_switches"))
+
+
+PATCHED = """
+from gevent import monkey; monkey.patch_all()
+import gevent, os, signal, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from caged_python import python_command, python_request, run_python
+from picloud.executor import process
+from picloud.executor.pool import ExecutorDied, ExecutorPool
+process.command = python_command
+pool = ExecutorPool(lambda request, service, function, args: args, executors=2)
+pool.start()
+assert [run.get() for run in [gevent.spawn(run_python, pool, f"return {n}") for n in range(64)]] == list(range(64))
+assert run_python(pool, "return run.call('kv', 'get', [1])") == [1]
+# gevent's own handling of SIGCHLD reaps whatever ended.
+assert subprocess.run(["true"]).returncode == 0
+killed = pool.pids()
+for pid in killed:
+    os.kill(pid, signal.SIGKILL)
+while pool.room() < 32 or set(pool.pids()) & set(killed):
+    gevent.sleep(0.01)
+assert run_python(pool, "return 'again'") == "again"
+pool.stop(1)
+print("all well")
+"""
+
+
+def test_it_works_in_a_process_that_gevent_has_patched() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", PATCHED, str(Path(__file__).parent)], capture_output=True, text=True, timeout=30
+    )
+    assert ran.stdout == "all well\n", ran.stderr
+
+
+def test_children_die_with_their_parent() -> None:
+    started = PATCHED.partition("pool.start()")[0] + "pool.start(); print(*pool.pids(), flush=True); gevent.sleep(60)"
+    arguments = [sys.executable, "-c", started, str(Path(__file__).parent)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    wait_until(lambda: not any(_lives(pid) for pid in pids), "the children are gone")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
