@@ -1,0 +1,30 @@
+-- How far each projection has followed the log, and how far each rebuild has come.
+-- The tables that projections fill are not made here: they follow from picloud/projections, which makes them.
+-- depends: 0001-event-log
+
+CREATE SCHEMA projections;
+
+-- position is that of the last event folded, and the fence: whoever folds a page moves it from where it was, or stops.
+-- A projection that is written by the append itself (the outbox) is always at the head; its position stays 0.
+CREATE TABLE projections.tracking (
+    name       text        PRIMARY KEY,
+    version    integer     NOT NULL,
+    position   bigint      NOT NULL DEFAULT 0,
+    error      text,
+    updated_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
+-- What the log doesn't know of a rebuild: how far it has come, and what it found, until that is appended.
+CREATE TABLE projections.progress (
+    rebuild      uuid        PRIMARY KEY,
+    projection   text        NOT NULL,
+    phase        text        NOT NULL,
+    attempts     integer     NOT NULL DEFAULT 1,
+    position     bigint      NOT NULL DEFAULT 0,
+    events_done  bigint      NOT NULL DEFAULT 0,
+    events_total bigint      NOT NULL DEFAULT 0,
+    difference   text,
+    reason       text,
+    started_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);

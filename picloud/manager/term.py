@@ -1,0 +1,44 @@
+"""What the leader does while it leads, put together: follow the log, rebuild, watch over the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+
+from picloud.log.appender import Appender
+from picloud.log.listener import Listener
+from picloud.manager.node_watch import NodeWatch
+from picloud.postgres.sessions import Sessions
+from picloud.projections.follower import Follower
+from picloud.projections.installation import PROJECTIONS
+
+
+class LeaderTerm:
+    """See the module. ``on_failed`` is called if a part ends that never should."""
+
+    def __init__(self, dsn: str, on_failed: Callable[[BaseException], None]) -> None:
+        self._on_failed = on_failed
+        self._appender = Appender(dsn)
+        self._sessions = Sessions(dsn, purpose="manager", size=2)
+        self._listener = Listener(dsn, purpose="manager")
+        self._follower = Follower(dsn, self._listener, [kind() for kind in PROJECTIONS.values()])
+        self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
+
+    def start(self) -> None:
+        """Begin all of it."""
+        self._appender.start()
+        self._follower.start().link_exception(self._part_failed)
+        self._node_watch.start()
+        self._listener.start()
+
+    def stop(self) -> None:
+        """End all of it."""
+        self._listener.stop()
+        self._node_watch.stop()
+        self._follower.stop()
+        self._appender.stop()
+        self._sessions.close()
+
+    def _part_failed(self, part: gevent.Greenlet[[], None]) -> None:
+        self._on_failed(part.exception or RuntimeError(f"{part.name} ended"))

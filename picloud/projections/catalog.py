@@ -1,0 +1,347 @@
+"""The catalog: apps, scripts and their versions, routes, tokens and nodes as they are now.
+
+Its events are few, so it reads the rows that a page touches, changes them here, and writes them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from picloud.domain import access, app, node, route, script
+from picloud.domain.route import Pattern
+from picloud.log.reader import RecordedEvent, read_first_events
+from picloud.projections.projection import EVERYTHING, Change, Fact, Projection
+from picloud.projections.rowset import RowSet
+from picloud.projections.table import Column, Table, array_literal, storable
+
+APPS: Final = Table(
+    name="apps",
+    columns=(
+        Column("id", "uuid"),
+        Column("name", "text"),
+        Column("created_at", "timestamptz"),
+        Column("removed_at", "timestamptz", nullable=True),
+    ),
+    key=("id",),
+    indexes=("UNIQUE apps_name ON {table} (name)",),
+)
+SCRIPTS: Final = Table(
+    name="scripts",
+    columns=(
+        Column("id", "uuid"),
+        Column("app", "text"),
+        Column("name", "text"),
+        Column("current", "integer", nullable=True),
+        Column("sha256", "text", nullable=True),
+        Column("disabled", "text", nullable=True),
+        Column("updated_at", "timestamptz"),
+        Column("stream_version", "bigint"),
+    ),
+    key=("id",),
+    indexes=("UNIQUE scripts_name ON {table} (app, name)",),
+)
+VERSIONS: Final = Table(
+    name="versions",
+    columns=(
+        Column("id", "uuid"),
+        Column("number", "integer"),
+        Column("app", "text"),
+        Column("script", "text"),
+        Column("sha256", "text"),
+        Column("size", "bigint"),
+        Column("deployed_at", "timestamptz"),
+        Column("deployed_by", "text"),
+    ),
+    key=("id", "number"),
+    indexes=("UNIQUE versions_script ON {table} (app, script, number)",),
+)
+ROUTES: Final = Table(
+    name="routes",
+    columns=(
+        Column("id", "uuid"),
+        Column("app", "text"),
+        Column("method", "text"),
+        Column("path", "text"),
+        Column("shape", "text"),
+        Column("script", "text"),
+        Column("durability", "text"),
+    ),
+    key=("id",),
+    indexes=("UNIQUE routes_shape ON {table} (app, method, shape)",),
+)
+TOKENS: Final = Table(
+    name="tokens",
+    columns=(
+        Column("id", "uuid"),
+        Column("name", "text"),
+        Column("role", "text"),
+        Column("apps", "text[]", dump=array_literal),
+        Column("sha256", "text"),
+        Column("issued_at", "timestamptz"),
+        Column("revoked_at", "timestamptz", nullable=True),
+    ),
+    key=("id",),
+    indexes=("tokens_sha256 ON {table} (sha256)",),
+)
+NODES: Final = Table(
+    name="nodes",
+    columns=(
+        Column("id", "uuid"),
+        Column("host", "text"),
+        Column("pid", "integer"),
+        Column("capacity", "integer"),
+        Column("state", "text"),
+        Column("started_at", "timestamptz"),
+        Column("ended_at", "timestamptz", nullable=True),
+    ),
+    key=("id",),
+    indexes=("nodes_state ON {table} (state)",),
+)
+
+
+@dataclass(slots=True)
+class AppRow:
+    """An app; a removed one keeps its row."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    removed_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class ScriptRow:
+    """A script; ``current`` and ``sha256`` are None before the first deploy and after a removal."""
+
+    id: UUID
+    app: str
+    name: str
+    current: int | None
+    sha256: str | None
+    disabled: str | None
+    updated_at: datetime
+    stream_version: int
+
+
+@dataclass(slots=True)
+class VersionRow:
+    """One numbered version of a script."""
+
+    id: UUID
+    number: int
+    app: str
+    script: str
+    sha256: str
+    size: int
+    deployed_at: datetime
+    deployed_by: str
+
+
+@dataclass(slots=True)
+class RouteRow:
+    """A route; a removed one has no row."""
+
+    id: UUID
+    app: str
+    method: str
+    path: str
+    shape: str
+    script: str
+    durability: str
+
+
+@dataclass(slots=True)
+class TokenRow:
+    """A token; a revoked one keeps its row."""
+
+    id: UUID
+    name: str
+    role: str
+    apps: list[str]
+    sha256: str
+    issued_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class NodeRow:
+    """A node; ``state`` is live, stopped or lost."""
+
+    id: UUID
+    host: str
+    pid: int
+    capacity: int
+    state: str
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+_APP_TYPES: Final = ("AppCreated", "AppRemoved", "AppRestored")
+_SCRIPT_TYPES: Final = (
+    "ScriptCreated",
+    "ScriptDeployed",
+    "ScriptRolledBack",
+    "ScriptDisabled",
+    "ScriptEnabled",
+    "ScriptRemoved",
+)
+_ROUTE_TYPES: Final = ("RouteAdded", "RouteChanged", "RouteRemoved")
+_TOKEN_TYPES: Final = ("TokenIssued", "TokenRevoked")
+_NODE_TYPES: Final = ("NodeStarted", "NodeStopped", "NodeLost")
+
+
+class Catalog(Projection):
+    """See the module."""
+
+    name = "catalog"
+    version = 1
+    types = frozenset((*_APP_TYPES, *_SCRIPT_TYPES, *_ROUTE_TYPES, *_TOKEN_TYPES, *_NODE_TYPES))
+    tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TOKENS, NODES)
+
+    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
+        """See :meth:`Projection.fold`."""
+        if not facts:
+            return None
+        rows = _Rows(self.schema)
+        rows.load(connection, facts)
+        changed: set[str] = set()
+        for recorded, event in facts:
+            if recorded.type in _APP_TYPES:
+                _fold_app(rows, recorded, event)
+            elif recorded.type in _SCRIPT_TYPES:
+                _fold_script(rows, recorded, event)
+            elif recorded.type in _ROUTE_TYPES:
+                _fold_route(rows, recorded, event)
+            elif recorded.type in _TOKEN_TYPES:
+                _fold_token(rows, recorded, event)
+            else:
+                _fold_node(rows, recorded, event)
+            changed.add(recorded.app or EVERYTHING)
+        rows.write(connection)
+        return Change(frozenset(changed))
+
+
+class _Rows:
+    """The rows that a page touches, and the founding events of removed routes that came back in it."""
+
+    def __init__(self, schema: str) -> None:
+        self.apps = RowSet(APPS, AppRow, schema)
+        self.scripts = RowSet(SCRIPTS, ScriptRow, schema)
+        self.versions = RowSet(VERSIONS, VersionRow, schema)
+        self.routes = RowSet(ROUTES, RouteRow, schema)
+        self.tokens = RowSet(TOKENS, TokenRow, schema)
+        self.nodes = RowSet(NODES, NodeRow, schema)
+        self.founding: dict[UUID, RecordedEvent] = {}
+
+    def load(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> None:
+        self.apps.load(connection, _streams(facts, _APP_TYPES))
+        self.scripts.load(connection, _streams(facts, _SCRIPT_TYPES))
+        self.versions.load(connection, _streams(facts, ("ScriptRolledBack",)))
+        self.routes.load(connection, _streams(facts, _ROUTE_TYPES))
+        self.tokens.load(connection, _streams(facts, _TOKEN_TYPES))
+        self.nodes.load(connection, _streams(facts, _NODE_TYPES))
+        returning = _streams(facts, ("RouteChanged",))
+        if returning:
+            self.founding = read_first_events(connection, list(returning))
+
+    def write(self, connection: psycopg.Connection) -> None:
+        for rows in (self.apps, self.scripts, self.versions, self.routes, self.tokens, self.nodes):
+            rows.write(connection)
+
+
+def _streams(facts: Iterable[Fact], types: Sequence[str]) -> set[UUID]:
+    return {recorded.stream_id for recorded, _ in facts if recorded.type in types}
+
+
+Found = TypeVar("Found")
+
+
+def _there(row: Found | None) -> Found:
+    if row is None:
+        raise LookupError("its row is missing")
+    return row
+
+
+def _fold_app(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    match event:
+        case app.AppCreated(name=name):
+            rows.apps.put(AppRow(recorded.stream_id, name, recorded.at))
+        case app.AppRemoved():
+            row = _there(rows.apps.get(recorded.stream_id))
+            row.removed_at = recorded.at
+            rows.apps.put(row)
+        case app.AppRestored():
+            row = _there(rows.apps.get(recorded.stream_id))
+            row.created_at, row.removed_at = recorded.at, None
+            rows.apps.put(row)
+
+
+def _fold_script(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    if isinstance(event, script.ScriptCreated):
+        row = ScriptRow(recorded.stream_id, event.app, event.name, None, None, None, recorded.at, recorded.version)
+    else:
+        row = _there(rows.scripts.get(recorded.stream_id))
+    match event:
+        case script.ScriptDeployed(number=number, sha256=sha256, size=size):
+            row.current, row.sha256 = number, sha256
+            rows.versions.put(
+                VersionRow(row.id, number, row.app, row.name, sha256, size, recorded.at, storable(recorded.actor))
+            )
+        case script.ScriptRolledBack(number=number):
+            row.current, row.sha256 = number, _there(rows.versions.get(row.id, number)).sha256
+        case script.ScriptDisabled(reason=reason):
+            row.disabled = storable(reason)
+        case script.ScriptEnabled():
+            row.disabled = None
+        case script.ScriptRemoved():
+            row.current = row.sha256 = row.disabled = None
+    row.updated_at, row.stream_version = recorded.at, recorded.version
+    rows.scripts.put(row)
+
+
+def _fold_route(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    match event:
+        case route.RouteAdded(app=name, method=method, path=path):
+            shape = Pattern.parse(f"{method} {path}").shape
+            rows.routes.put(RouteRow(recorded.stream_id, name, method, path, shape, event.script, event.durability))
+        case route.RouteChanged(path=path):
+            row = rows.routes.get(recorded.stream_id) or _again(rows.founding[recorded.stream_id])
+            row.path, row.script, row.durability = path, event.script, event.durability
+            rows.routes.put(row)
+        case route.RouteRemoved():
+            rows.routes.remove(_there(rows.routes.get(recorded.stream_id)))
+
+
+def _again(founding: RecordedEvent) -> RouteRow:
+    """The row of a removed route that is back: what never changes of it stands in its first event."""
+    event = founding.event
+    assert isinstance(event, route.RouteAdded)
+    shape = Pattern.parse(f"{event.method} {event.path}").shape
+    return RouteRow(founding.stream_id, event.app, event.method, event.path, shape, event.script, event.durability)
+
+
+def _fold_token(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    match event:
+        case access.TokenIssued(name=name, role=role, apps=apps, sha256=sha256):
+            rows.tokens.put(TokenRow(recorded.stream_id, name, role, apps, sha256, recorded.at))
+        case access.TokenRevoked():
+            row = _there(rows.tokens.get(recorded.stream_id))
+            row.revoked_at = recorded.at
+            rows.tokens.put(row)
+
+
+def _fold_node(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    if isinstance(event, node.NodeStarted):
+        host = storable(event.host)
+        rows.nodes.put(NodeRow(recorded.stream_id, host, event.pid, event.capacity, "live", recorded.at))
+        return
+    row = _there(rows.nodes.get(recorded.stream_id))
+    row.state = "stopped" if isinstance(event, node.NodeStopped) else "lost"
+    row.ended_at = recorded.at
+    rows.nodes.put(row)

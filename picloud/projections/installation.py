@@ -1,0 +1,38 @@
+"""Making the tables of projections that have none, and the list of all projections."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+
+from picloud.postgres.sessions import connect
+from picloud.projections.catalog import Catalog
+from picloud.projections.projection import Projection
+
+PROJECTIONS: Final[dict[str, type[Projection]]] = {kind.name: kind for kind in (Catalog,)}
+"""Every projection there is, by name."""
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(7236274003)"
+_TRACKED: Final = "SELECT name FROM projections.tracking"
+_TRACK: Final = "INSERT INTO projections.tracking (name, version) VALUES (%s, %s)"
+
+
+def install(dsn: str) -> None:
+    """Make the tables of the projections that are not there yet; the migrations must have been applied.
+
+    New tables start empty; the follower fills them. Tables of another version are left: the manager rebuilds them.
+    """
+    with connect(dsn, purpose="migrate") as connection, connection.transaction():
+        connection.execute(_LOCK)
+        tracked = {row[0] for row in connection.execute(_TRACKED).fetchall()}
+        for kind in PROJECTIONS.values():
+            if kind.name not in tracked:
+                _install(connection, kind())
+
+
+def _install(connection: psycopg.Connection, projection: Projection) -> None:
+    if not projection.inline:
+        projection.create(connection)
+        projection.create_indexes(connection)
+    connection.execute(_TRACK, (projection.name, projection.version))

@@ -1,0 +1,141 @@
+"""How far each projection has come: one row each, which is also the fence against two who fold at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import psycopg
+from psycopg.rows import class_row
+
+from picloud.projections.projection import Projection
+
+_READ: Final = "SELECT name, version, position, error FROM projections.tracking"
+_ADVANCE: Final = """
+    UPDATE projections.tracking t
+    SET position = %b, error = NULL, updated_at = now()
+    FROM unnest(%b::text[], %b::integer[], %b::bigint[]) AS u (name, version, position)
+    WHERE t.name = u.name AND t.version = u.version AND t.position = u.position
+"""
+_FAIL: Final = """
+    UPDATE projections.tracking
+    SET error = %s, updated_at = now()
+    WHERE name = %s AND version = %s AND position = %s
+"""
+_REVIVE: Final = "UPDATE projections.tracking SET error = NULL WHERE error IS NOT NULL"
+_STATUS: Final = """
+    SELECT t.name, t.version, t.position, h.head, t.error, t.updated_at,
+           EXISTS (SELECT FROM projections.progress p WHERE p.projection = t.name AND p.phase = ANY (%s)) AS rebuilding
+    FROM projections.tracking t
+    CROSS JOIN (SELECT coalesce(max(notification_id), 0) AS head FROM log.events) h
+    ORDER BY t.name
+"""
+ACTIVE_PHASES: Final = ("filling", "comparing", "swapping")
+"""The phases of a rebuild that goes on."""
+
+
+class Fenced(Exception):
+    """Somebody else has moved the projections meanwhile; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A projection's tracking row. ``error`` is why it stands still, if it does."""
+
+    name: str
+    version: int
+    position: int
+    error: str | None
+
+
+class ProjectionState(StrEnum):
+    """How a projection is. ``outdated``: its tables are of another version than the code, until a rebuild ends."""
+
+    LIVE = "live"
+    REBUILDING = "rebuilding"
+    FAILED = "failed"
+    OUTDATED = "outdated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionStatus:
+    """A projection as its keeper sees it. ``lag`` is in events behind ``head``, the newest position of the log."""
+
+    name: str
+    version: int
+    position: int
+    head: int
+    lag: int
+    state: ProjectionState
+    error: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _StatusRow:
+    name: str
+    version: int
+    position: int
+    head: int
+    error: str | None
+    updated_at: datetime
+    rebuilding: bool
+
+
+def read_tracking(connection: psycopg.Connection) -> dict[str, Tracked]:
+    """Every projection's tracking row, by name."""
+    cursor = connection.cursor(row_factory=class_row(Tracked))
+    return {row.name: row for row in cursor.execute(_READ, prepare=True).fetchall()}
+
+
+def advance(connection: psycopg.Connection, tracked: Sequence[Tracked], reached: int) -> None:
+    """Move the projections from where they were to ``reached``; until the commit nobody else can.
+
+    Raises :class:`Fenced` if one of them isn't there any more.
+    """
+    names, versions, positions = zip(*((row.name, row.version, row.position) for row in tracked), strict=True)
+    cursor = connection.execute(_ADVANCE, (reached, list(names), list(versions), list(positions)), prepare=True)
+    if cursor.rowcount != len(tracked):
+        raise Fenced
+
+
+def fail(connection: psycopg.Connection, tracked: Tracked, error: str) -> None:
+    """Say why the projection stands still; nothing if it has been moved meanwhile."""
+    connection.execute(_FAIL, (error, tracked.name, tracked.version, tracked.position))
+
+
+def revive(connection: psycopg.Connection) -> None:
+    """Have the projections that failed tried again."""
+    connection.execute(_REVIVE)
+
+
+def status(connection: psycopg.Connection, projections: Mapping[str, type[Projection]]) -> list[ProjectionStatus]:
+    """How each of ``projections`` is, by name."""
+    cursor = connection.cursor(row_factory=class_row(_StatusRow))
+    rows = cursor.execute(_STATUS, (list(ACTIVE_PHASES),)).fetchall()
+    return [_status(row, projections[row.name]) for row in rows if row.name in projections]
+
+
+def _status(row: _StatusRow, kind: type[Projection]) -> ProjectionStatus:
+    position = row.head if kind.inline else row.position
+    if row.rebuilding:
+        state = ProjectionState.REBUILDING
+    elif row.version != kind.version:
+        state = ProjectionState.OUTDATED
+    elif row.error is not None:
+        state = ProjectionState.FAILED
+    else:
+        state = ProjectionState.LIVE
+    return ProjectionStatus(
+        name=row.name,
+        version=row.version,
+        position=position,
+        head=row.head,
+        lag=row.head - position,
+        state=state,
+        error=row.error,
+        updated_at=row.updated_at,
+    )
