@@ -1,0 +1,302 @@
+"""What can be set, read once at the edge.
+
+A setting is an environment variable; the command line's options override it. Every process of one ``picloud up`` gets
+the same variables (:meth:`Config.to_environment`), so nothing else reads the environment. ``picloud config`` and
+``docs/configuration.md`` are made from the declarations below.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from picloud.postgres.folder import socket_dsn
+
+MIB: Final = 1024 * 1024
+
+
+class ConfigError(ValueError):
+    """A setting has a value that it can't have; the message names the variable, what was found and what is expected."""
+
+    def __init__(self, variable: str, found: object, expected: str) -> None:
+        super().__init__(f"{variable} is {str(found)!r}; expected {expected}")
+        self.variable = variable
+        self.found = str(found)
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of one setting, for messages and documentation."""
+
+    name: str
+    variable: str
+    default: str
+    unit: str
+    sentence: str
+
+
+def _setting(
+    variable: str,
+    default: object,
+    sentence: str,
+    *,
+    unit: str = "",
+    parse: Callable[[str], object],
+    shown: str = "",
+    secret: bool = False,
+) -> Any:
+    metadata = {"variable": variable, "unit": unit, "sentence": sentence, "parse": parse, "shown": shown}
+    options: dict[str, Any] = {"default_factory": default} if callable(default) else {"default": default}
+    return field(metadata=metadata, repr=not secret, **options)
+
+
+# ---------------------------------------------------------------------------------------- how values are read
+# Each raises ValueError with the words for "expected …".
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _folder(value: str) -> Path:
+    if not value:
+        raise ValueError("a folder")
+    return Path(value).expanduser().absolute()
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        expected = f"a whole number from {least} to {most}"
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not least <= number <= most:
+            raise ValueError(expected)
+        return number
+
+    return parse
+
+
+_SIZES: Final = {"": 1, "B": 1, "K": 1024, "KIB": 1024, "M": MIB, "MIB": MIB, "G": 1024 * MIB, "GIB": 1024 * MIB}
+
+
+def _bytes(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        expected = f"a number of bytes from {least} to {most}, such as 65536, 512KiB or 6MiB"
+        match = re.fullmatch(r"([0-9]+)\s*([A-Za-z]*)", value.strip())
+        if match is None or match[2].upper() not in _SIZES:
+            raise ValueError(expected)
+        number = int(match[1]) * _SIZES[match[2].upper()]
+        if not least <= number <= most:
+            raise ValueError(expected)
+        return number
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return value.lower()
+
+    return parse
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Host and port of ``host:port``, ``[v6]:port``, ``:port`` or a port alone.
+
+    Raises :class:`ValueError` with what is expected.
+    """
+    match = re.fullmatch(r"(?:(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]*)):)?(?P<port>[0-9]{1,5})", value)
+    if match is None or not 1 <= int(match["port"]) <= 65535:
+        raise ValueError("host:port with a port from 1 to 65535, such as 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:80")
+    return match["v6"] or match["host"] or "127.0.0.1", int(match["port"])
+
+
+def _default_data() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/picloud")
+    return Path("~/.local/share/picloud").expanduser()
+
+
+def _default_workers() -> int:
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. Make it with :meth:`from_environment`."""
+
+    data: Path = _setting(
+        "PICLOUD_DATA",
+        _default_data,
+        "Where the embedded database, its log and the owner token live.",
+        parse=_folder,
+        shown="~/.local/share/picloud, for root /var/lib/picloud",
+    )
+    database: str = _setting(
+        "PICLOUD_DATABASE",
+        "",
+        "The PostgreSQL (14 or later) to use, as a URL or a libpq connection string; empty for the embedded one.",
+        parse=_text,
+        secret=True,
+    )
+    listen: str = _setting(
+        "PICLOUD_LISTEN", "127.0.0.1:8000", "Where HTTP is served.", unit="host:port", parse=_address
+    )
+    workers: int = _setting(
+        "PICLOUD_WORKERS",
+        _default_workers,
+        "HTTP processes; each is one orchestrator.",
+        parse=_number(1, 64),
+        shown="one per core, at most 4",
+    )
+    executors: int = _setting("PICLOUD_EXECUTORS", 1, "Caged processes per worker.", parse=_number(1, 64))
+    runs: int = _setting("PICLOUD_RUNS", 16, "Scripts that one executor runs at a time.", parse=_number(1, 1024))
+    sessions: int = _setting(
+        "PICLOUD_SESSIONS", 4, "Database sessions that a process keeps for queries.", parse=_number(1, 32)
+    )
+    grace: int = _setting(
+        "PICLOUD_GRACE", 20, "How long running requests may take to end at a stop.", unit="s", parse=_number(0, 3600)
+    )
+    reply_timeout: int = _setting(
+        "PICLOUD_REPLY_TIMEOUT",
+        30,
+        "How long a request waits for its script's answer before it is told where to find it.",
+        unit="s",
+        parse=_number(1, 3600),
+    )
+    body_limit: int = _setting(
+        "PICLOUD_BODY_LIMIT",
+        6 * MIB,
+        "The largest body of a request; a larger one is answered with 413.",
+        unit="bytes",
+        parse=_bytes(MIB, 64 * MIB),
+    )
+    operations: int = _setting(
+        "PICLOUD_OPERATIONS", 20_000_000, "Operations that one run may use.", parse=_number(1000, 10**12)
+    )
+    wall_ms: int = _setting(
+        "PICLOUD_WALL_MS", 10_000, "How long one run may take.", unit="ms", parse=_number(10, 3_600_000)
+    )
+    memory_mb: int = _setting(
+        "PICLOUD_MEMORY_MB", 256, "Address space of one executor.", unit="MiB", parse=_number(96, 65536)
+    )
+    output_bytes: int = _setting(
+        "PICLOUD_OUTPUT_BYTES", 6 * MIB, "The largest answer of a run.", unit="bytes", parse=_bytes(1024, 64 * MIB)
+    )
+    log_lines: int = _setting(
+        "PICLOUD_LOG_LINES", 1000, "Lines that one run may print and log.", parse=_number(0, 100_000)
+    )
+    log_line_bytes: int = _setting(
+        "PICLOUD_LOG_LINE_BYTES", 8192, "The longest line of a log.", unit="bytes", parse=_bytes(80, MIB)
+    )
+    string_bytes: int = _setting(
+        "PICLOUD_STRING_BYTES", 8 * MIB, "The largest string of a script.", unit="bytes", parse=_bytes(1024, 64 * MIB)
+    )
+    array_items: int = _setting(
+        "PICLOUD_ARRAY_ITEMS", 1_000_000, "The longest array of a script.", parse=_number(100, 100_000_000)
+    )
+    map_items: int = _setting(
+        "PICLOUD_MAP_ITEMS", 1_000_000, "The largest object map of a script.", parse=_number(100, 100_000_000)
+    )
+    call_levels: int = _setting(
+        "PICLOUD_CALL_LEVELS", 64, "How deep a script's calls may nest.", parse=_number(8, 1000)
+    )
+    log_level: str = _setting(
+        "PICLOUD_LOG_LEVEL",
+        "info",
+        "The least severe of PiCloud's own log lines that are written.",
+        parse=_one_of("debug", "info", "warning", "error"),
+    )
+    log_format: str = _setting(
+        "PICLOUD_LOG_FORMAT",
+        "auto",
+        "How they are written: json, console for people, auto for console on a terminal and json elsewhere.",
+        parse=_one_of("auto", "console", "json"),
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], **overrides: str | int | Path | None) -> Config:
+        """The settings in ``environment``; ``overrides`` by field name go first, None among them counts as not given.
+
+        Raises :class:`ConfigError` for the first value that can't be.
+        """
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            variable = item.metadata["variable"]
+            given = overrides.pop(item.name, None)
+            text = environment.get(variable, "") if given is None else str(given)
+            if text == "" and given is None:
+                continue
+            try:
+                values[item.name] = item.metadata["parse"](text)
+            except ValueError as error:
+                raise ConfigError(variable, text, str(error)) from None
+        if overrides:
+            raise TypeError(f"no such setting: {', '.join(overrides)}")
+        return cls(**values)
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which :meth:`from_environment` makes an equal object."""
+        return {item.metadata["variable"]: str(getattr(self, item.name)) for item in fields(self)}
+
+    @property
+    def host(self) -> str:
+        """The address that HTTP is served on, an IPv6 one without brackets."""
+        return split_address(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port that HTTP is served on."""
+        return split_address(self.listen)[1]
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds the platform; no slash at the end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether PostgreSQL is PiCloud's own."""
+        return not self.database
+
+    @property
+    def postgres_folder(self) -> Path:
+        """Where the embedded PostgreSQL keeps its files."""
+        return self.data / "postgres"
+
+    @property
+    def dsn(self) -> str:
+        """How to reach the database: a libpq connection string."""
+        return self.database or socket_dsn(self.postgres_folder)
+
+
+def settings() -> list[Setting]:
+    """All settings in the order of their declaration."""
+    found = []
+    for item in fields(Config):
+        default = item.metadata["shown"] or str(item.default)
+        found.append(
+            Setting(item.name, item.metadata["variable"], default, item.metadata["unit"], item.metadata["sentence"])
+        )
+    return found
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables named like settings that are none, such as misspelt ones."""
+    known = {item.metadata["variable"] for item in fields(Config)} | {"PICLOUD_URL", "PICLOUD_TOKEN"}
+    return sorted(name for name in environment if name.startswith("PICLOUD_") and name not in known)
