@@ -18,7 +18,8 @@ PURE = {"domain": {"eventsourcing"}, "rhai": set[str]()}
 MAY_IMPORT = {
     "domain": set[str](),
     "rhai": set[str](),
-    "postgres": set[str](),
+    "process": set[str](),
+    "postgres": {"process"},
     "projections": {"domain", "log", "postgres"},
     "log": {"domain", "postgres", "projections"},
     "executor": {"rhai"},
