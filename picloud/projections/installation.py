@@ -8,9 +8,15 @@ import psycopg
 
 from picloud.postgres.sessions import connect
 from picloud.projections.catalog import Catalog
+from picloud.projections.inline import Kv, Outbox
+from picloud.projections.invocations import Invocations
+from picloud.projections.logs import Logs
 from picloud.projections.projection import Projection
+from picloud.projections.rebuilds import Rebuilds
 
-PROJECTIONS: Final[dict[str, type[Projection]]] = {kind.name: kind for kind in (Catalog,)}
+PROJECTIONS: Final[dict[str, type[Projection]]] = {
+    kind.name: kind for kind in (Catalog, Invocations, Logs, Outbox, Kv, Rebuilds)
+}
 """Every projection there is, by name."""
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7236274003)"

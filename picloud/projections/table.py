@@ -19,11 +19,13 @@ class Column:
     type: str
     nullable: bool = False
     dump: Callable[[Any], Any] | None = None
+    collation: str = ""
 
     @property
     def ddl(self) -> str:
         """The column as CREATE TABLE takes it."""
-        return f"{self.name} {self.type}" if self.nullable else f"{self.name} {self.type} NOT NULL"
+        collation = f' COLLATE "{self.collation}"' if self.collation else ""
+        return f"{self.name} {self.type}{collation}{'' if self.nullable else ' NOT NULL'}"
 
     @property
     def carried(self) -> str:

@@ -1,0 +1,263 @@
+"""A random but seeded past: what people and nodes might have done, decided by the domain, as entries to append."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from picloud.domain import invocation as lifecycle
+from picloud.domain.access import AccessToken
+from picloud.domain.app import App
+from picloud.domain.errors import DomainError
+from picloud.domain.invocation import (
+    Content,
+    Failure,
+    HttpInput,
+    Invocation,
+    InvocationEvent,
+    LogLine,
+    Reply,
+    Requested,
+    RetryPolicy,
+    RunError,
+    Trigger,
+    Usage,
+)
+from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
+from picloud.domain.metadata import Metadata
+from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
+from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
+from picloud.domain.route import Pattern, Route
+from picloud.domain.script import Script
+from picloud.log.appender import Entry
+from picloud.log.repository import collect
+
+APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
+SCRIPTS = ("hello", "todo", "hook")
+PATTERNS = ("GET /hello/{name}", "POST /todo", "ANY /files/{path...}", "DELETE /todo/{id}", "GET /")
+TEXTS = ("plain", "ünïcödé ☃ 𝕏", "tab\tand\nnewline", "zero\x00byte", '{braces},"quotes"\\back', "", "x" * 500)
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class History:
+    """Makes one command after the other. ``commands`` yields what one append is to hold."""
+
+    seed: int
+    random: random.Random = field(init=False)
+    now: datetime = START
+    apps: dict[str, App] = field(default_factory=dict)
+    scripts: dict[tuple[str, str], Script] = field(default_factory=dict)
+    routes: dict[UUID, Route] = field(default_factory=dict)
+    tokens: list[AccessToken] = field(default_factory=list)
+    invocations: list[Invocation] = field(default_factory=list)
+    nodes: dict[UUID, int] = field(default_factory=dict)
+    keys: dict[UUID, int] = field(default_factory=dict)
+    rebuilds: list[UUID] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def commands(self, count: int) -> Iterator[list[Entry]]:
+        """``count`` commands that the domain accepted."""
+        kinds = [self._app, self._script, self._route, self._token, self._node, self._key, self._rebuild]
+        made = 0
+        while made < count:
+            self.now += timedelta(milliseconds=self.random.randrange(1, 5_000))
+            kind = self._invocation if self.random.random() < 0.7 else self.random.choice(kinds)
+            try:
+                entries = kind()
+            except DomainError:
+                continue
+            if entries:
+                made += 1
+                yield entries
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.random.getrandbits(128), version=4)
+
+    def text(self) -> str:
+        return self.random.choice(TEXTS)
+
+    def _metadata(self, app: str) -> Metadata:
+        return Metadata(app, f"token:{self.random.choice(('ci', 'ada'))}", self.new_id(), self.new_id())
+
+    def _collect(self, app: str, *aggregates: Aggregate) -> list[Entry]:
+        return collect(aggregates, self._metadata(app))
+
+    def _app(self) -> list[Entry]:
+        name = self.random.choice(APPS)
+        app = self.apps.get(name)
+        if app is None:
+            app = self.apps[name] = App.create(name, at=self.now)
+        elif app.removed:
+            app.restore(at=self.now)
+        else:
+            app.remove(at=self.now)
+        return self._collect(name, app)
+
+    def _script(self) -> list[Entry]:
+        key = self.random.choice(APPS), self.random.choice(SCRIPTS)
+        script = self.scripts.get(key)
+        if script is None:
+            script = Script.create(*key, at=self.now)
+        for _ in range(self.random.randrange(1, 4)):
+            match self.random.randrange(8):
+                case 0:
+                    script.roll_back(self.random.randrange(1, 4), at=self.now)
+                case 1:
+                    script.disable("because", at=self.now)
+                case 2:
+                    script.enable(at=self.now)
+                case 3:
+                    script.remove(at=self.now)
+                case _:
+                    script.deploy(f"{self.random.getrandbits(256):064x}", self.random.randrange(10_000), at=self.now)
+        self.scripts[key] = script
+        return self._collect(key[0], script)
+
+    def _route(self) -> list[Entry]:
+        app, pattern = self.random.choice(APPS), Pattern.parse(self.random.choice(PATTERNS))
+        script, durability = self.random.choice(SCRIPTS), self.random.choice(("outbox", "outcome"))
+        route = self.routes.get(Route.id_of(app, pattern))
+        if route is None:
+            route = Route.add(app, pattern, script, durability=durability, at=self.now)
+            self.routes[route.id] = route
+        elif self.random.random() < 0.5:
+            route.remove(at=self.now)
+        else:
+            route.point(pattern, script, durability=durability, at=self.now, takeover=True)
+        return self._collect(app, route)
+
+    def _token(self) -> list[Entry]:
+        if self.tokens and self.random.random() < 0.4:
+            token = self.random.choice(self.tokens)
+            token.revoke(at=self.now)
+        else:
+            apps = self.random.sample(APPS, self.random.randrange(3))
+            sha256 = f"{self.random.getrandbits(256):064x}"
+            token = AccessToken.issue(
+                self.new_id(), 'ci, "own" {x}', role="editor", apps=apps, sha256=sha256, at=self.now
+            )
+            self.tokens.append(token)
+        return self._collect("", token)
+
+    def _node(self) -> list[Entry]:
+        live = [node for node, version in self.nodes.items() if version == 1]
+        if len(live) < 3:
+            node = self.new_id()
+            self.nodes[node] = 1
+            started = NodeStarted(originator_id=node, originator_version=1, host="pi\x00", pid=77, capacity=16)
+            return [Entry(started, self._metadata(""))]
+        node = self.random.choice(live)
+        self.nodes[node] = 2
+        if self.random.random() < 0.5:
+            return [Entry(NodeStopped(originator_id=node, originator_version=2), self._metadata(""))]
+        return [Entry(NodeLost(originator_id=node, originator_version=2, given_back=3), self._metadata(""))]
+
+    def _key(self) -> list[Entry]:
+        app, key = self.random.choice(APPS), self.random.choice("abcde")
+        stream = key_id(app, key)
+        version = self.keys[stream] = self.keys.get(stream, 0) + 1
+        if self.random.random() < 0.3:
+            return [Entry(KeyDeleted(originator_id=stream, originator_version=version, key=key), self._metadata(app))]
+        written = KeyWritten(originator_id=stream, originator_version=version, key=key, value=f"{self.random.random()}")
+        return [Entry(written, self._metadata(app))]
+
+    def _rebuild(self) -> list[Entry]:
+        if not self.rebuilds:
+            self.rebuilds.append(self.new_id())
+            asked = RebuildRequested(
+                originator_id=self.rebuilds[0], originator_version=1, projection="catalog", verify=True
+            )
+            return [Entry(asked, self._metadata(""))]
+        stream = self.rebuilds.pop()
+        if self.random.random() < 0.5:
+            failed = RebuildFailed(originator_id=stream, originator_version=2, reason=self.text())
+            return [Entry(failed, self._metadata(""))]
+        finished = RebuildFinished(
+            originator_id=stream,
+            originator_version=2,
+            position=9,
+            events=9,
+            seconds=0.123456789,
+            difference=self.text(),
+        )
+        return [Entry(finished, self._metadata(""))]
+
+    def _invocation(self) -> list[Entry]:
+        open_ones = [state for state in self.invocations if not state.ended]
+        if len(open_ones) < 10 or self.random.random() < 0.2:
+            return self._request()
+        if self.random.random() < 0.1:
+            return self._replay()
+        state = self.random.choice(open_ones)
+        return self._evolve(state, self._go_on(state))
+
+    def _request(self) -> list[Entry]:
+        number = self.random.randrange(1, 4)
+        due = self.now + timedelta(seconds=3) if self.random.random() < 0.2 else None
+        requested = Requested(
+            originator_id=self.new_id(),
+            originator_version=1,
+            app=self.random.choice(APPS),
+            script=self.random.choice(SCRIPTS),
+            number=number,
+            sha256=f"{number:064x}",
+            trigger=Trigger("http", self.random.choice(PATTERNS)),
+            input=HttpInput("GET", f"/{self.text()}", {}, {"q": self.text()}, {}, Content(text=self.text())),
+            due=due,
+            retry=RetryPolicy(attempts=self.random.randrange(1, 4)),
+        )
+        state = lifecycle.evolve(None, requested)
+        events: list[InvocationEvent] = [requested]
+        if due is None and self.nodes and self.random.random() < 0.7:
+            events.append(lifecycle.start(state, self._some_node()))
+        return self._evolve(state, events[1:], first=requested)
+
+    def _go_on(self, state: Invocation) -> list[InvocationEvent]:
+        if self.random.random() < 0.05:
+            return [lifecycle.cancel(state, "enough")]
+        if state.state is not lifecycle.State.RUNNING:
+            return [lifecycle.start(state, self._some_node())]
+        usage = Usage(duration_us=self.random.randrange(10**7), cpu_us=5, operations=self.random.randrange(10**10))
+        logs = [self._line() for _ in range(self.random.randrange(4))]
+        if self.random.random() < 0.6:
+            reply = Reply(self.random.choice((200, 204, 422)), [("x", self.text())], Content(text=self.text()))
+            return [lifecycle.succeed(state, reply, usage=usage, logs=logs)]
+        error = RunError("Thrown", self.text(), self.random.randrange(100), 7, ["f", "g"])
+        failure = Failure(error=error, lost=self.random.random() < 0.3, usage=usage, logs=logs)
+        return lifecycle.fail(state, failure, now=self.now, random=self.random.random())
+
+    def _replay(self) -> list[Entry]:
+        ended = [state for state in self.invocations if state.ended]
+        if not ended:
+            return []
+        state = self.random.choice(ended)
+        replayed, requested = lifecycle.replay(state, self.new_id(), number=9, sha256="99" * 32)
+        born = lifecycle.evolve(None, requested)
+        return self._evolve(state, [replayed]) + self._evolve(born, [], first=requested)
+
+    def _evolve(
+        self, state: Invocation, events: list[InvocationEvent], *, first: Requested | None = None
+    ) -> list[Entry]:
+        self.invocations = [other for other in self.invocations if other.id != state.id]
+        metadata = self._metadata(state.requested.app)
+        for event in events:
+            state = lifecycle.evolve(state, event)
+        self.invocations.append(state)
+        return [Entry(event, metadata) for event in ([first] if first else []) + events]
+
+    def _some_node(self) -> UUID:
+        return self.random.choice(list(self.nodes)) if self.nodes else UUID(int=1)
+
+    def _line(self) -> LogLine:
+        fields: dict[str, object] | None = None
+        if self.random.random() < 0.3:
+            fields = {self.text(): self.text(), "list": [1, 2.5, None, {"deep": self.text()}]}
+        return LogLine("info", self.text(), self.random.randrange(10_000), self.random.randrange(50), fields)
