@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from picloud.postgres.migrations import migrate
 from picloud.postgres.server import Server
+from picloud.projections.installation import install
 
 _TEMPLATE: Final = "migrated"
 
@@ -32,6 +33,7 @@ class Databases:
         if not self._has_template:
             self._execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
             migrate(self._dsn(_TEMPLATE))
+            install(self._dsn(_TEMPLATE))
             self._has_template = True
         return self._create(name, _TEMPLATE)
 

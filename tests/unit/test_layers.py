@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "executor": {"rhai"},
     "services": {"domain", "log", "postgres"},
     "orchestrator": {"domain", "log", "postgres", "executor", "services", "rhai", "projections"},
-    "manager": {"domain", "log", "postgres", "projections", "orchestrator"},
+    "manager": {"domain", "log", "postgres", "process", "projections", "orchestrator"},
     "http": {"domain", "log", "postgres", "orchestrator", "projections", "rhai", "executor"},
 }
 """Which packages of ours each may import; ``config`` and ``logging`` are free to all but the pure ones."""
