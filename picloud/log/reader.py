@@ -19,6 +19,12 @@ _COLUMNS: Final = (
     " app, actor, correlation_id, causation_id"
 )
 _PAGE: Final = f"SELECT {_COLUMNS} FROM log.events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+_SPAN: Final = f"""
+    SELECT {_COLUMNS}
+    FROM log.events
+    WHERE notification_id > %s AND notification_id <= %s AND topic <> ALL(%s)
+    ORDER BY notification_id
+"""
 _STREAM: Final = f"""
     SELECT {_COLUMNS}
     FROM log.events
@@ -91,6 +97,13 @@ _CONDITIONS: Final = {
 def read_page(connection: psycopg.Connection, *, after: int, limit: int) -> list[RecordedEvent]:
     """Up to ``limit`` events behind position ``after``, in order; fewer only at the end of the log."""
     return _read(connection, _PAGE, (after, limit))
+
+
+def read_span(
+    connection: psycopg.Connection, *, after: int, up_to: int, without: Sequence[str]
+) -> list[RecordedEvent]:
+    """The events behind position ``after`` up to ``up_to``, in order, without those of the types in ``without``."""
+    return _read(connection, _SPAN, (after, up_to, list(without)))
 
 
 def read_stream(connection: psycopg.Connection, stream_id: UUID, *, after: int = 0) -> list[RecordedEvent]:
