@@ -17,6 +17,8 @@ from typing import Any, Final
 from picloud.postgres.folder import socket_dsn
 
 MIB: Final = 1024 * 1024
+SUPERVISED: Final = "PICLOUD_SUPERVISED"
+"""Not a setting: marks the processes that a supervisor started, with its data folder."""
 
 
 class ConfigError(ValueError):
@@ -298,5 +300,5 @@ def settings() -> list[Setting]:
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables named like settings that are none, such as misspelt ones."""
-    known = {item.metadata["variable"] for item in fields(Config)} | {"PICLOUD_URL", "PICLOUD_TOKEN"}
+    known = {item.metadata["variable"] for item in fields(Config)} | {"PICLOUD_URL", "PICLOUD_TOKEN", SUPERVISED}
     return sorted(name for name in environment if name.startswith("PICLOUD_") and name not in known)

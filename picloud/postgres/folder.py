@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,8 @@ def socket_folder(folder: Path) -> Path:
     """
     if len(os.fsencode(folder / SOCKET_NAME)) <= _LONGEST_SOCKET_PATH:
         return folder
+    from hashlib import sha256  # loads OpenSSL, 4 MB that the supervisor need not have
+
     digest = sha256(os.fsencode(folder)).hexdigest()[:16]
     uid = os.geteuid()
     # In /tmp the server makes the folder for its user alone, and refuses one that belongs to another.

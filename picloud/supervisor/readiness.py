@@ -1,0 +1,57 @@
+"""Waiting until HTTP is served, and telling whoever started us."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+_STEP: Final = 0.05
+_REQUEST: Final = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+def wait_ready(host: str, port: int, *, timeout: float, going_on: Callable[[], None]) -> str | None:
+    """Wait until ``/readyz`` says 200; return None, or after ``timeout`` seconds what it said last.
+
+    A request waits in the kernel's queue until a worker takes it, so this is told rather than asked again and again;
+    only until there is a queue, and while a part is not up yet, it asks every 50 ms. ``going_on`` may raise.
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    deadline = time.monotonic() + timeout
+    said = "nothing"
+    while (left := deadline - time.monotonic()) > 0:
+        going_on()
+        try:
+            status, body = _ask(host, port, timeout=min(left, 5.0))
+            if status == 200:
+                return None
+            said = f"{status} {body.strip()}"
+        except OSError as error:
+            said = error.strerror or str(error)
+        time.sleep(_STEP)
+    return said
+
+
+def _ask(host: str, port: int, *, timeout: float) -> tuple[int, str]:
+    with socket.create_connection((host, port), timeout=timeout) as connection:
+        connection.sendall(_REQUEST)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    if len(words) < 3 or not words[1].isdigit():
+        raise OSError("the answer is not HTTP")
+    return int(words[1]), body.decode(errors="replace")
+
+
+def notify(state: str) -> None:
+    """Tell systemd, if it started us (sd_notify(3)): ``READY=1``, ``STOPPING=1``."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect("\0" + address[1:] if address.startswith("@") else address)
+        sender.sendall(state.encode())
