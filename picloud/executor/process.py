@@ -27,9 +27,14 @@ from picloud.executor.protocol import FrameReader, FromChild, ProtocolError, ToC
 SOCKET_FD: Final = 3
 READ_BYTES: Final = 65_536
 
-_BOOT: Final = (
-    "import sys; sys.path[:0] = sys.argv[2].split(':'); from picloud.executor.child import main; main(int(sys.argv[1]))"
-)
+# hashlib's own implementations do what scripts need; loading OpenSSL's would cost each child 4 MB.
+_BOOT: Final = """\
+import sys
+sys.path[:0] = sys.argv[2].split(':')
+sys.modules['_hashlib'] = None
+from picloud.executor.child import main
+main(int(sys.argv[1]))
+"""
 
 
 def command(memory_mb: int) -> list[str]:
