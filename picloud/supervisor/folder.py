@@ -14,6 +14,7 @@ from picloud.config import SUPERVISED
 URL_FILE: Final = "url"
 _LOCK_FILE: Final = "lock"
 _STEP: Final = 0.05
+_LOCK_TRIES: Final = 5
 
 
 class FolderError(RuntimeError):
@@ -50,14 +51,19 @@ class DataFolder:
         Raises :class:`FolderError` if another supervisor has it.
         """
         self._lock = os.open(self.path / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        # More than once, for `holder` below takes it for a moment as well.
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_STEP)
+        else:
+            pid = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
             raise FolderError(
-                f"PiCloud is already running on {self.path} (process {holder}); "
+                f"PiCloud is already running on {self.path} (process {pid}); "
                 "stop that one, or choose another data folder and port (--data, --listen)"
-            ) from None
+            )
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
@@ -99,6 +105,22 @@ class DataFolder:
     def write_url(self, url: str) -> None:
         """Leave the platform's address where the command line finds it."""
         (self.path / URL_FILE).write_text(url + "\n", encoding="utf-8")
+
+
+def holder(path: Path) -> int | None:
+    """The process that runs PiCloud on the data folder ``path`` now; 0 if that isn't known, None if there is none."""
+    try:
+        lock = os.open(path / _LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(lock)
+    return None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

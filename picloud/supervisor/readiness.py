@@ -24,7 +24,7 @@ def wait_ready(host: str, port: int, *, timeout: float, going_on: Callable[[], N
     while (left := deadline - time.monotonic()) > 0:
         going_on()
         try:
-            status, body = _ask(host, port, timeout=min(left, 5.0))
+            status, body = ask(host, port, timeout=min(left, 5.0))
             if status == 200:
                 return None
             said = f"{status} {body.strip()}"
@@ -34,7 +34,8 @@ def wait_ready(host: str, port: int, *, timeout: float, going_on: Callable[[], N
     return said
 
 
-def _ask(host: str, port: int, *, timeout: float) -> tuple[int, str]:
+def ask(host: str, port: int, *, timeout: float) -> tuple[int, str]:
+    """Status and body of ``/readyz``. Raises :class:`OSError` if there is no answer within ``timeout`` seconds."""
     with socket.create_connection((host, port), timeout=timeout) as connection:
         connection.sendall(_REQUEST)
         answer = b""

@@ -1,0 +1,63 @@
+"""``picloud check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from picloud.cli.excerpt import excerpt
+from picloud.rhai import Engine, RhaiError
+
+
+@click.command("check")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, one line a file.")
+def command(files: tuple[Path, ...], as_json: bool) -> None:
+    """Compile scripts without a server, and show what is wrong with them; - is standard input.
+
+    Ends with 1 if one of them doesn't compile.
+    """
+    good = True
+    for file in files:
+        error = _compile(source := _read(file))
+        good = good and error is None
+        if as_json:
+            found = error and {"message": error.message, "line": error.line, "column": error.column}
+            click.echo(json.dumps({"file": str(file), "ok": error is None, "error": found}))
+        elif error is None:
+            click.echo(f"{file}: {click.style('ok', fg='green')}")
+        else:
+            click.echo(_shown(file, source, error))
+    if not good:
+        raise SystemExit(1)
+
+
+def _compile(source: str) -> RhaiError | None:
+    try:
+        Engine().compile(source)
+    except RhaiError as error:
+        return error
+    return None
+
+
+def _shown(file: Path, source: str, error: Any) -> str:
+    place = ":".join(str(part) for part in (file, error.line, error.column) if part)
+    lines = f"{place}: {click.style('error:', fg='red', bold=True)} {error.message}"
+    if error.line and (shown := excerpt(source, error.line, error.column)):
+        lines += f"\n{shown}"
+    return lines
+
+
+def _read(file: Path) -> str:
+    try:
+        content = click.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from None
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise click.ClickException(f"{file} is not UTF-8: byte {error.start}, in line {line}") from None
