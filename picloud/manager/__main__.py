@@ -23,7 +23,8 @@ def main() -> int:
     ended = Signal()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, ended.set)
-    leader = Leader(config.dsn, lambda on_failed: LeaderTerm(config.dsn, on_failed))
+    environment = {**os.environ, **config.to_environment()}
+    leader = Leader(config.dsn, lambda on_failed: LeaderTerm(config.dsn, environment=environment, on_failed=on_failed))
     queue = leader.start()
     queue.link(lambda _greenlet: ended.set())
     ended.wait()

@@ -28,6 +28,7 @@ from picloud.log.listener import CATALOG_CHANNEL, Listener
 from picloud.log.reader import read_head, read_stream
 from picloud.log.repository import load_invocation_with_metadata
 from picloud.orchestrator.identity import lock_key
+from picloud.postgres.advisory import wait_for_lock
 from picloud.postgres.sessions import Sessions, connect
 
 YOUNG_SECONDS: Final = 10.0
@@ -110,7 +111,7 @@ class NodeWatch:
         while True:
             try:
                 with connect(self._dsn, purpose="node watch") as connection:
-                    connection.execute("SELECT pg_advisory_lock(%s)", (lock_key(node),))
+                    wait_for_lock(connection, lock_key(node))
                     if time.monotonic() - self._began < YOUNG_SECONDS:
                         gevent.sleep(GRACE_SECONDS)
                     self._bury(node)

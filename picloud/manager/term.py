@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gevent
 
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
 from picloud.manager.node_watch import NodeWatch
+from picloud.manager.rebuild_jobs import RebuildJobs
 from picloud.postgres.sessions import Sessions
 from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
+from picloud.projections.rebuilds import Rebuilds
 
 
 class LeaderTerm:
-    """See the module. ``on_failed`` is called if a part ends that never should."""
+    """See the module. ``environment`` is what the processes that it starts get.
 
-    def __init__(self, dsn: str, on_failed: Callable[[BaseException], None]) -> None:
+    ``on_failed`` is called if a part ends that never should.
+    """
+
+    def __init__(self, dsn: str, *, environment: Mapping[str, str], on_failed: Callable[[BaseException], None]) -> None:
         self._on_failed = on_failed
         self._appender = Appender(dsn)
         self._sessions = Sessions(dsn, purpose="manager", size=2)
         self._listener = Listener(dsn, purpose="manager")
-        self._follower = Follower(dsn, self._listener, [kind() for kind in PROJECTIONS.values()])
+        self._rebuild_jobs = RebuildJobs(dsn, appender=self._appender, sessions=self._sessions, environment=environment)
+        self._follower = Follower(
+            dsn, self._listener, [kind() for kind in PROJECTIONS.values()], on_changed=self._projection_changed
+        )
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
 
     def start(self) -> None:
         """Begin all of it."""
         self._appender.start()
         self._follower.start().link_exception(self._part_failed)
+        self._rebuild_jobs.start().link_exception(self._part_failed)
         self._node_watch.start()
         self._listener.start()
 
@@ -36,9 +45,14 @@ class LeaderTerm:
         """End all of it."""
         self._listener.stop()
         self._node_watch.stop()
+        self._rebuild_jobs.stop()
         self._follower.stop()
         self._appender.stop()
         self._sessions.close()
+
+    def _projection_changed(self, name: str) -> None:
+        if name == Rebuilds.name:
+            self._rebuild_jobs.look()
 
     def _part_failed(self, part: gevent.Greenlet[[], None]) -> None:
         self._on_failed(part.exception or RuntimeError(f"{part.name} ended"))

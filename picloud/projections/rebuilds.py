@@ -39,6 +39,8 @@ REQUESTS: Final = Table(
     ),
 )
 
+_OPEN: Final = "SELECT id FROM rebuilds.requests WHERE state = 'requested' ORDER BY requested_position"
+
 
 @dataclass(slots=True)
 class RequestRow:
@@ -99,3 +101,8 @@ class Rebuilds(Projection):
             rows.put(row)
         rows.write(connection)
         return Change()
+
+
+def open_rebuilds(connection: psycopg.Connection) -> list[UUID]:
+    """The rebuilds that have not ended, in the order in which they were asked for."""
+    return [row[0] for row in connection.execute(_OPEN).fetchall()]

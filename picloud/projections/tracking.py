@@ -11,6 +11,7 @@ from typing import Final
 import psycopg
 from psycopg.rows import class_row
 
+from picloud.projections.progress import ENDED, Phase
 from picloud.projections.projection import Projection
 
 _READ: Final = "SELECT name, version, position, error FROM projections.tracking"
@@ -33,8 +34,6 @@ _STATUS: Final = """
     CROSS JOIN (SELECT coalesce(max(notification_id), 0) AS head FROM log.events) h
     ORDER BY t.name
 """
-ACTIVE_PHASES: Final = ("filling", "comparing", "swapping")
-"""The phases of a rebuild that goes on."""
 
 
 class Fenced(Exception):
@@ -115,7 +114,7 @@ def revive(connection: psycopg.Connection) -> None:
 def status(connection: psycopg.Connection, projections: Mapping[str, type[Projection]]) -> list[ProjectionStatus]:
     """How each of ``projections`` is, by name."""
     cursor = connection.cursor(row_factory=class_row(_StatusRow))
-    rows = cursor.execute(_STATUS, (list(ACTIVE_PHASES),)).fetchall()
+    rows = cursor.execute(_STATUS, ([phase.value for phase in Phase if phase not in ENDED],)).fetchall()
     return [_status(row, projections[row.name]) for row in rows if row.name in projections]
 
 

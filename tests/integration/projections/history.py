@@ -34,7 +34,7 @@ from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
-from picloud.log.appender import Entry
+from picloud.log.appender import Appender, Entry
 from picloud.log.repository import collect
 
 APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
@@ -77,6 +77,18 @@ class History:
             if entries:
                 made += 1
                 yield entries
+
+    def append_to(self, appender: Appender, count: int) -> int:
+        """Append ``count`` commands, a random number of them in each transaction; return the last position."""
+        position, waiting = 0, 0
+        entries: list[Entry] = []
+        for command in self.commands(count):
+            entries += command
+            waiting -= 1
+            if waiting <= 0:
+                position = appender.append(entries)
+                entries, waiting = [], self.random.randrange(1, 30)
+        return appender.append(entries) if entries else position
 
     def new_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128), version=4)
