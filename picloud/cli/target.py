@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from picloud.config import Config, ConfigError
+from picloud.supervisor.folder import TOKEN_FILE, URL_FILE
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -78,13 +79,13 @@ def _is_here(url: str) -> bool:
 
 def _written(data: Path) -> str | None:
     try:
-        return (data / "url").read_text(encoding="utf-8").strip() or None
+        return (data / URL_FILE).read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
 
 
 def _kept(data: Path) -> str:
-    path = data / "owner.token"
+    path = data / TOKEN_FILE
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 from urllib.parse import urlsplit
 
 from picloud.config import Config
 from picloud.doctor.finding import Finding, good, note, warning, wrong
-from picloud.supervisor.folder import holder
+from picloud.supervisor.folder import TOKEN_FILE, URL_FILE, holder
 from picloud.supervisor.port import PortError, check_port
 from picloud.supervisor.readiness import ask
-
-TOKEN_FILE: Final = "owner.token"
 
 
 def is_running(config: Config) -> bool:
@@ -34,8 +31,7 @@ def process(config: Config) -> Iterator[Finding]:
         return
     url = _url(config)
     try:
-        parts = urlsplit(url)
-        status, body = ask(parts.hostname or config.host, parts.port or config.port, timeout=10.0)
+        status, body = _get(config, "/readyz")
     except OSError as error:
         yield wrong(
             "platform",
@@ -65,7 +61,11 @@ def token_file(config: Config) -> Iterator[Finding]:
     except PermissionError:
         yield wrong("owner token", f"{path} can't be read", "run as the user that runs PiCloud")
         return
-    if status.st_mode & 0o077:
+    if is_running(config) and _refused(config):
+        yield wrong(
+            "owner token", f"{path} is not known to the log", "stop PiCloud and run `picloud up`: it issues another one"
+        )
+    elif status.st_mode & 0o077:
         yield warning(
             "owner token", f"{path} can be read by others ({status.st_mode & 0o777:04o})", f"chmod 0600 {path}"
         )
@@ -73,8 +73,24 @@ def token_file(config: Config) -> Iterator[Finding]:
         yield good("owner token", f"{path}, for its user alone")
 
 
+def _refused(config: Config) -> bool:
+    try:
+        return _get(config, "/api/v1/me")[0] == 401
+    except OSError:
+        return False
+
+
+def _get(config: Config, path: str) -> tuple[int, str]:
+    parts = urlsplit(_url(config))
+    try:
+        token = (config.data / TOKEN_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        token = ""
+    return ask(parts.hostname or config.host, parts.port or config.port, token=token, path=path, timeout=10.0)
+
+
 def _url(config: Config) -> str:
     try:
-        return (config.data / "url").read_text(encoding="utf-8").strip() or config.url
+        return (config.data / URL_FILE).read_text(encoding="utf-8").strip() or config.url
     except OSError:
         return config.url

@@ -2,8 +2,8 @@
 
 A migration and the note that it was applied commit in one transaction, under an advisory lock that all who migrate a
 database take. So a kill at any moment leaves it either applied and noted or neither, several starts at a time are as
-good as one, and nothing has to be unlocked by hand afterwards (``docs/decisions/migrations.md`` says why this is not
-a library's job here).
+good as one, and nothing has to be unlocked by hand afterwards. Why this is no library's job here:
+``docs/decisions/0005-migrations-of-our-own.md``.
 """
 
 from __future__ import annotations

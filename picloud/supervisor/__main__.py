@@ -13,7 +13,7 @@ from picloud.config import Config, ConfigError
 from picloud.postgres.account import NoAccount
 from picloud.postgres.installation import NoInstallation
 from picloud.postgres.server import ServerFailed
-from picloud.supervisor.folder import FolderError
+from picloud.supervisor.folder import TOKEN_FILE, FolderError
 from picloud.supervisor.port import PortError
 from picloud.supervisor.supervisor import StartFailed, Supervisor
 from picloud.supervisor.voice import Voice
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _tell_ready(config: Config, command: str, voice: Voice) -> None:
-    token = config.data / "owner.token"
+    token = config.data / TOKEN_FILE
     if not voice.for_people:
         voice.say("supervisor.ready", "ready", url=config.url, data=str(config.data), version=__version__)
         return

@@ -12,6 +12,7 @@ from typing import Final
 from picloud.config import SUPERVISED
 
 URL_FILE: Final = "url"
+TOKEN_FILE: Final = "owner.token"
 _LOCK_FILE: Final = "lock"
 _STEP: Final = 0.05
 _LOCK_TRIES: Final = 5
@@ -101,6 +102,10 @@ class DataFolder:
             except OSError:
                 continue
         return found
+
+    def token(self) -> str:
+        """The owner token."""
+        return (self.path / TOKEN_FILE).read_text(encoding="utf-8").strip()
 
     def write_url(self, url: str) -> None:
         """Leave the platform's address where the command line finds it."""

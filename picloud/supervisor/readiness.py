@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 _STEP: Final = 0.05
-_REQUEST: Final = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-def wait_ready(host: str, port: int, *, timeout: float, going_on: Callable[[], None]) -> str | None:
+def wait_ready(host: str, port: int, *, token: str, timeout: float, going_on: Callable[[], None]) -> str | None:
     """Wait until ``/readyz`` says 200; return None, or after ``timeout`` seconds what it said last.
 
     A request waits in the kernel's queue until a worker takes it, so this is told rather than asked again and again;
@@ -24,7 +23,7 @@ def wait_ready(host: str, port: int, *, timeout: float, going_on: Callable[[], N
     while (left := deadline - time.monotonic()) > 0:
         going_on()
         try:
-            status, body = ask(host, port, timeout=min(left, 5.0))
+            status, body = ask(host, port, token=token, timeout=min(left, 5.0))
             if status == 200:
                 return None
             said = f"{status} {body.strip()}"
@@ -34,10 +33,13 @@ def wait_ready(host: str, port: int, *, timeout: float, going_on: Callable[[], N
     return said
 
 
-def ask(host: str, port: int, *, timeout: float) -> tuple[int, str]:
-    """Status and body of ``/readyz``. Raises :class:`OSError` if there is no answer within ``timeout`` seconds."""
+def ask(host: str, port: int, *, timeout: float, token: str = "", path: str = "/readyz") -> tuple[int, str]:
+    """Status and body of ``path``. Raises :class:`OSError` if there is no answer within ``timeout`` seconds."""
     with socket.create_connection((host, port), timeout=timeout) as connection:
-        connection.sendall(_REQUEST)
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+        if token:
+            lines.append(f"Authorization: Bearer {token}")
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b""
         while part := connection.recv(65536):
             answer += part

@@ -114,7 +114,13 @@ class Supervisor:
         return child.status
 
     def _await_ready(self) -> None:
-        said = wait_ready(self._config.host, self._config.port, timeout=_READY_TIMEOUT, going_on=self._check_start)
+        said = wait_ready(
+            self._config.host,
+            self._config.port,
+            token=self._folder.token(),
+            timeout=_READY_TIMEOUT,
+            going_on=self._check_start,
+        )
         if said is not None:
             raise StartFailed(f"not ready after {_READY_TIMEOUT:g} s; /readyz says: {said}")
 
