@@ -1,76 +1,88 @@
-"""How values of the language are represented in Python.
+"""Rhai's values as Python's.
 
-==========  =============================  ==========================================================
-Rhai        Python                         remarks
-==========  =============================  ==========================================================
-()          None
-bool        bool
-i64         int                            always within 64 bits
-f64         float
-string      str
-char        Char                           a type of its own: never equal to a str by accident
-array       list                           owned by one variable or element: copied when it is assigned
-map         dict with str keys             printed and compared in the order of its keys
-blob        Blob (a bytearray)
-range       Range, InclusiveRange
-Fn          FnPtr
-timestamp   Timestamp
-==========  =============================  ==========================================================
+==============  =====================================================================================================
+Rhai            Python
+==============  =====================================================================================================
+``()``          ``None``
+``bool``        ``bool``
+``i64``         ``int``, within 64 bits (what makes one checks it)
+``f64``         ``float``
+``string``      ``str``
+``char``        :class:`Char`, a type of its own
+``array``       ``list``, exactly
+``map``         ``dict`` with ``str`` keys, exactly; what shows or goes through a map sorts the keys, as Rust's does
+``blob``        :data:`Blob`, which is ``bytearray``
+``range``       :class:`Range` and :class:`InclusiveRange`
+``Fn``          :class:`FnPtr`
+``timestamp``   :class:`Timestamp`
+custom types    any class with ``rhai_type`` (and ``rhai_raw_type``), or one that was registered with the engine
+==============  =====================================================================================================
 
-Values are copied on assignment: ``copied`` is what generated code calls where Rust clones. Everything but arrays, maps,
-blobs and host objects is immutable, so it is its own copy.
+Values copy on assignment. Here an assignment shares the object, and whoever is about to change a list, dict or
+bytearray first sees to it that nobody else holds it: CPython's reference count says so exactly, at the cost of one
+call, with no flag to keep and no work for those who only read (see ``runtime/ownership.py``). So a native never
+changes an argument, except the first one of a native declared with ``changes``: that object is handed over unshared.
+
+A variable that a closure captured lives in a :class:`Shared` cell, which closures hold as curried arguments. Cells
+never get into arrays, maps or natives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
-Array = list[Any]
-Map = dict[str, Any]
+Blob = bytearray
+I64_MIN: Final = -(2**63)
+I64_MAX: Final = 2**63 - 1
 
 
 class Char:
-    """One character."""
+    """A character. :data:`CHARS` hands out one object for each, which is quicker than making one."""
 
     __slots__ = ("text",)
 
+    rhai_type = "char"
+
     def __init__(self, text: str) -> None:
+        """``text`` is one code point."""
         self.text = text
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Char and other.text == self.text
+        return type(other) is Char and self.text == other.text
 
     def __hash__(self) -> int:
         return hash((Char, self.text))
-
-    def __lt__(self, other: Char) -> bool:
-        return self.text < other.text
-
-    def __le__(self, other: Char) -> bool:
-        return self.text <= other.text
 
     def __repr__(self) -> str:
         return f"Char({self.text!r})"
 
 
-class Blob(bytearray):
-    """A byte array."""
+class _Chars(dict[str, Char]):
+    def __missing__(self, text: str) -> Char:
+        char = Char(text)
+        if len(self) < 4096:
+            self[text] = char
+        return char
 
-    __slots__ = ()
+
+CHARS: Final = _Chars()
+"""``CHARS[text]`` is the character of a text of one code point."""
 
 
 class Range:
-    """``start..end``."""
+    """``start..end``, without the end."""
 
     __slots__ = ("end", "start")
+
+    rhai_type = "range"
+    rhai_raw_type = "core::ops::range::Range<i64>"
 
     def __init__(self, start: int, end: int) -> None:
         self.start = start
         self.end = end
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and (other.start, other.end) == (self.start, self.end)
+        return type(other) is type(self) and self.start == other.start and self.end == other.end
 
     def __hash__(self) -> int:
         return hash((type(self), self.start, self.end))
@@ -80,74 +92,73 @@ class Range:
 
 
 class InclusiveRange(Range):
-    """``start..=end``."""
+    """``start..=end``, with the end."""
 
     __slots__ = ()
 
+    rhai_type = "range="
+    rhai_raw_type = "core::ops::range::RangeInclusive<i64>"
+
 
 class Timestamp:
-    """A point on a clock that only goes forward, in nanoseconds."""
+    """A moment, in nanoseconds of a clock that never goes back."""
 
     __slots__ = ("nanoseconds",)
+
+    rhai_type = "timestamp"
 
     def __init__(self, nanoseconds: int) -> None:
         self.nanoseconds = nanoseconds
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Timestamp and other.nanoseconds == self.nanoseconds
+        return type(other) is Timestamp and self.nanoseconds == other.nanoseconds
 
     def __hash__(self) -> int:
-        return hash(self.nanoseconds)
+        return hash((Timestamp, self.nanoseconds))
 
 
-class Cell:
-    """A variable that closures share with the scope that declared it."""
+class Shared:
+    """The cell of a variable that a closure captured."""
 
-    __slots__ = ("value",)
+    __slots__ = ("captured", "constant", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, *, captured: bool = False, constant: bool = False) -> None:
         self.value = value
+        self.captured = captured
+        """Whether a closure was made of it yet: ``is_shared`` says so."""
+        self.constant = constant
 
 
 class FnPtr:
-    """A function by name, with the arguments that are already given (curried), or an anonymous function.
+    """A function pointer: a name, arguments that were curried into it, and the script function it is tied to, if
+    any."""
 
-    ``function`` is the Python function of a closure, taking the captured cells first; None for a function by name.
-    ``captured`` are those cells.
-    """
+    __slots__ = ("curry", "function", "has_environment", "name")
 
-    __slots__ = ("captured", "curried", "environment", "function", "name", "parameters")
+    rhai_type = "Fn"
 
     def __init__(
-        self,
-        name: str,
-        curried: tuple[Any, ...] = (),
-        *,
-        function: Callable[..., Any] | None = None,
-        captured: tuple[Cell, ...] = (),
-        parameters: int = 0,
-        environment: bool = True,
+        self, name: str, curry: tuple[Any, ...] = (), *, function: Any = None, has_environment: bool = False
     ) -> None:
         self.name = name
-        self.curried = curried
+        self.curry = curry
+        """Values, and the cells of what a closure captured."""
         self.function = function
-        self.captured = captured
-        self.parameters = parameters
-        self.environment = environment
+        """The script function (``runtime.functions.ScriptFunction``) that this points to whatever it is called with;
+        else the
+        name is looked up at each call."""
+        self.has_environment = has_environment
+        """Whether it was made by a script: then it knows the script's functions and modules."""
 
     @property
-    def is_anonymous(self) -> bool:
-        """Whether it is a closure."""
-        return self.function is not None
+    def is_closure(self) -> bool:
+        """Whether it has no name of its own."""
+        return self.name.startswith("anon$")
 
-    def __eq__(self, other: object) -> bool:
-        return type(other) is FnPtr and other.name == self.name and other.curried == self.curried
+    def curried(self, arguments: tuple[Any, ...]) -> FnPtr:
+        """Return a pointer with more curried arguments."""
+        return FnPtr(self.name, self.curry + arguments, function=self.function, has_environment=self.has_environment)
 
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-
-STRING_TYPES: Final = "&str | ImmutableString | String"
 
 _NAMES: Final[dict[type, str]] = {
     type(None): "()",
@@ -158,46 +169,41 @@ _NAMES: Final[dict[type, str]] = {
     Char: "char",
     list: "array",
     dict: "map",
-    Blob: "blob",
-    Range: "range",
-    InclusiveRange: "range=",
+    bytearray: "blob",
     FnPtr: "Fn",
     Timestamp: "timestamp",
 }
-_RAW_NAMES: Final[dict[type, str]] = {
-    Range: "core::ops::range::Range<i64>",
-    InclusiveRange: "core::ops::range::RangeInclusive<i64>",
+
+TYPES: Final[dict[str, type]] = {name: type_ for type_, name in _NAMES.items()} | {
+    "range": Range,
+    "range=": InclusiveRange,
 }
+"""Python's type for the name of each type of the language."""
 
 
 def type_name(value: Any) -> str:
-    """What ``type_of`` answers."""
-    found = _NAMES.get(type(value))
-    return found if found is not None else str(getattr(type(value), "rhai_name", type(value).__name__))
+    """Return the name of a value's type as ``type_of`` gives it."""
+    return class_name(type(value))
 
 
 def raw_type_name(value: Any) -> str:
-    """The name as it stands in ``ErrorMismatchDataType`` and in tagged values."""
-    return _RAW_NAMES.get(type(value)) or type_name(value)
+    """Return the name of a value's type as Rust calls it: the same but for ranges and custom types."""
+    type_ = type(value)
+    known = _NAMES.get(type_)
+    if known is not None:
+        return known
+    return getattr(type_, "rhai_raw_type", None) or class_name(type_)
 
 
-def signature_name(value: Any) -> str:
-    """The name as it stands in ``Function not found``."""
-    return STRING_TYPES if type(value) is str else type_name(value)
+def class_name(type_: type) -> str:
+    """Return the Rhai name of a Python type."""
+    known = _NAMES.get(type_)
+    if known is not None:
+        return known
+    return getattr(type_, "rhai_type", None) or type_.__name__
 
 
-def copied(value: Any) -> Any:
-    """A value of its own: what Rust's clone gives. Depth is bounded by how deep the script could build it."""
-    kind = type(value)
-    if kind is list:
-        return [copied(item) if type(item) in _COPIED else item for item in value]
-    if kind is dict:
-        return {key: copied(item) if type(item) in _COPIED else item for key, item in value.items()}
-    if kind is Blob:
-        return Blob(value)
-    if hasattr(value, "rhai_copy"):
-        return value.rhai_copy()
-    return value
-
-
-_COPIED: Final = frozenset({list, dict, Blob})
+def name_type(type_: type, name: str) -> None:
+    """Give a class that has no ``rhai_type`` of its own a name in the language."""
+    _NAMES[type_] = name
+    TYPES.setdefault(name, type_)

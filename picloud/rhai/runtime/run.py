@@ -1,9 +1,17 @@
-"""One run of a program: its limits, its budget of operations, its way to the host and to script functions."""
+"""One run of a program: its limits, its budget of operations, its way to the host and to script functions.
+
+The budget is an iterator. A loop of the language is a Python ``for`` over :attr:`Run.ticks`, a call takes one element:
+so a turn is paid for by the same byte code that makes it, and no counter is written. The iterator hands out the present
+slice; when that is used up, the host gets its turn and another slice begins. It never ends but by raising.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
+from operator import length_hint
 from typing import Any, Final, Protocol
 
 from picloud.rhai.errors import RhaiError
@@ -14,7 +22,7 @@ _ENDLESS: Final = 1 << 62
 
 
 class Host(Protocol):
-    """What a run needs from outside. All may be left out: see ``DefaultHost``."""
+    """What a run needs from outside."""
 
     def on_print(self, text: str) -> None:
         """``print`` was called."""
@@ -47,52 +55,56 @@ class DefaultHost:
 
 
 class Run:
-    """See the module.
+    """See the module. Natives use :attr:`limits`, :attr:`host`, :meth:`pay`, :meth:`call` and what else stands below."""
 
-    ``budget`` is a list of one integer: what is left of the present slice. Generated code takes from it in place; who
-    finds it below zero calls ``next_slice``.
-    """
+    __slots__ = ("_before", "_most", "_slice", "depth", "host", "limits", "ticks")
 
-    __slots__ = ("_slice", "budget", "call", "depth", "host", "limits", "max_depth", "operations")
-
-    def __init__(self, limits: Limits, host: Host, call: Callable[[FnPtr, tuple[Any, ...], Any], Any]) -> None:
+    def __init__(self, limits: Limits, host: Host) -> None:
         self.limits = limits
         self.host = host
-        self.call = call
-        self.operations = 0
         self.depth = 0
-        self.max_depth = limits.max_call_levels
-        self._slice = 0
-        self.budget = [0]
-        self._refill()
+        """Levels of calls of script functions, up to date wherever a native may call back."""
+        self._most = limits.max_operations or _ENDLESS
+        self._before = 0
+        self._slice: repeat[None] = repeat(None, 0)
+        self.ticks: Iterator[None] = chain.from_iterable(iter(self._next_slice, None))
 
     @property
-    def used(self) -> int:
+    def operations(self) -> int:
         """Operations used so far."""
-        return self.operations + self._slice - self.budget[0]
+        return self._before - length_hint(self._slice)
 
     def pay(self, operations: int) -> None:
         """Take so many operations. Raises ErrorTooManyOperations, or what the host's hook raises."""
-        self.budget[0] -= operations
-        if self.budget[0] < 0:
-            self.next_slice()
+        left = length_hint(self._slice)
+        if operations <= left:
+            # What is left of the slice stays an iterator that loops already hold, so it is used up by going through it.
+            deque(islice(self._slice, operations), 0)
+            return
+        deque(self._slice, 0)
+        self._before += operations - left
+        if self._before > self._most:
+            raise RhaiError("ErrorTooManyOperations")
+        self.host.on_slice(self._before)
 
-    def next_slice(self) -> None:
-        """The slice is used up: count it, let the host have its turn, begin another."""
-        self.operations = self.used
-        most = self.limits.max_operations
-        if most and self.operations > most:
-            self._slice = self.budget[0] = 0
-            raise RhaiError("ErrorTooManyOperations", "Too many operations")
-        self._slice = self.budget[0] = 0
-        self.host.on_slice(self.operations)
-        self._refill()
+    def call(self, pointer: FnPtr, arguments: Sequence[Any], this: list[Any] | None = None) -> Any:
+        """Call a function pointer.
+
+        ``this`` is a list of one element, the value that ``this`` is bound to; look into it after the call, for the
+        function may have changed it.
+        """
+        raise NotImplementedError
 
     def nanoseconds(self) -> int:
         """The clock behind ``timestamp``."""
         return time.monotonic_ns()
 
-    def _refill(self) -> None:
-        most = self.limits.max_operations
-        left = most - self.operations if most else _ENDLESS
-        self._slice = self.budget[0] = min(self.limits.slice_operations, left)
+    def _next_slice(self) -> repeat[None]:
+        if self._before >= self._most:
+            raise RhaiError("ErrorTooManyOperations")
+        if self._before:
+            self.host.on_slice(self._before)
+        size = min(self.limits.slice_operations, self._most - self._before)
+        self._before += size
+        self._slice = repeat(None, size)
+        return self._slice
