@@ -28,6 +28,7 @@ def main() -> None:
     if os.getppid() != parent:
         sys.exit("the parent has died already")
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     try:
         os.execvp(program[0], program)  # noqa: S606
     except OSError as error:
