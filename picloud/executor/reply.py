@@ -39,6 +39,8 @@ class ReplyBuilder:
 
     __slots__ = ("body", "headers", "status")
 
+    rhai_type = "Reply"
+
     def __init__(self, status: int, body: bytes, content_type: str | None) -> None:
         self.status = LOWEST_STATUS
         self.headers: list[tuple[str, str]] = []
@@ -64,6 +66,16 @@ class ReplyBuilder:
         """Add a header beside those of the same name."""
         name = _checked_name(name)
         self._append(name, _checked_value(name, value))
+
+    def put_header(self, name: str, value: Any) -> None:
+        """Set a header to a string, a number, or each string of an array."""
+        if type(value) is not list:
+            self.set_header(name, str(value) if type(value) is int else value)
+            return
+        lowered = _checked_name(name)
+        self.headers = [header for header in self.headers if header[0] != lowered]
+        for one in value:
+            self.add_header(lowered, one)
 
     def add_cookie(self, name: str, value: str, attributes: str) -> None:
         """Add a Set-Cookie header (RFC 6265). ``attributes`` begins with ``;`` unless it is empty."""

@@ -1,0 +1,42 @@
+"""``ctx``: what a script is told about the call that it answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from picloud.executor.plain import parse_json, value_of
+
+_JSON_TYPE: Final = re.compile(r"\s*application/(?:[^\s;]*\+)?json\s*(?:;|$)", re.IGNORECASE)
+
+
+def context_of(sent: dict[str, Any]) -> dict[str, Any]:
+    """The value of ``ctx`` for the context as the parent sent it, which is used up.
+
+    ``request.body`` becomes a string if it is UTF-8, else a blob; ``request.json`` is what the body means if it is
+    declared to be JSON and is, else ``()``.
+    """
+    request = sent.get("request")
+    if request is not None:
+        body = request["body"]
+        request["json"] = _json(request["headers"].get("content-type"), body)
+        request["body"] = _text_or_blob(body)
+    if "event" in sent:
+        sent["event"] = value_of(sent["event"])
+    return sent
+
+
+def _text_or_blob(body: bytes) -> str | bytearray:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return bytearray(body)
+
+
+def _json(content_type: str | None, body: bytes) -> Any:
+    if not body or content_type is None or not _JSON_TYPE.match(content_type):
+        return None
+    try:
+        return parse_json(body)
+    except ValueError:
+        return None

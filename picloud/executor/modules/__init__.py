@@ -1,0 +1,20 @@
+"""What scripts find in PiCloud beside Rhai itself: modules, one Python module each.
+
+Those without a door compute on what they are given and on the run's recorded clock and seed; ``services`` are those
+that ask the parent. Each declares its functions as a package of the language; nothing here knows frames or processes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from picloud.executor.modules import crypto, html, json, log, random, reply, services, time
+from picloud.rhai.packages.declare import Package
+
+MODULES: Final[dict[str, Package]] = {
+    module.PACKAGE.name: module.PACKAGE for module in (crypto, html, json, log, random, reply, time)
+} | services.packages()
+"""The modules by name; each is there without an import."""
+
+METHODS: Final = reply.METHODS
+"""Methods on the platform's own types."""
