@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import psycopg
@@ -42,8 +41,7 @@ def test_a_backup_of_a_running_database_is_restored_with_all_that_was_committed(
     (restored / "postgres").mkdir(parents=True, mode=0o700)
     data.chmod(0o711)
     for archive, place in (("base.tar.gz", "postgres"), ("pg_wal.tar.gz", "postgres/pg_wal")):
-        with tarfile.open(copy / archive) as files:
-            files.extractall(restored / place, filter="fully_trusted")
+        subprocess.run(["tar", "-xzf", copy / archive, "-C", restored / place], check=True)
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", "picloud-postgres:", restored / "postgres"], check=True)
     again = started(restored / "postgres")
