@@ -112,8 +112,8 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 
 def _address(value: str) -> str:
-    split_address(value)
-    return value
+    host, port = split_address(value)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def split_address(value: str) -> tuple[str, int]:
@@ -155,9 +155,7 @@ class Config:
         parse=_text,
         secret=True,
     )
-    listen: str = _setting(
-        "PICLOUD_LISTEN", "127.0.0.1:8000", "Where HTTP is served.", unit="host:port", parse=_address
-    )
+    listen: str = _setting("PICLOUD_LISTEN", "127.0.0.1:8000", "Where HTTP is served: host:port.", parse=_address)
     workers: int = _setting(
         "PICLOUD_WORKERS",
         _default_workers,
@@ -268,8 +266,8 @@ class Config:
     @property
     def url(self) -> str:
         """Where a client on this machine finds the platform; no slash at the end."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        every = {f"0.0.0.0:{self.port}": f"127.0.0.1:{self.port}", f"[::]:{self.port}": f"[::1]:{self.port}"}
+        return f"http://{every.get(self.listen, self.listen)}"
 
     @property
     def embedded(self) -> bool:

@@ -7,6 +7,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import gc  # noqa: E402
 import os  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -14,7 +15,7 @@ from picloud.config import Config  # noqa: E402
 
 _config = Config.from_environment(os.environ)
 
-bind = [f"{_config.host}:{_config.port}"]
+bind = [_config.listen]
 workers = _config.workers
 worker_class = "gevent"
 worker_connections = 2000
@@ -32,6 +33,12 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 control_socket_disable = True
+
+
+def when_ready(server: Any) -> None:
+    """Keep the collector off what was loaded so far: its marks would copy, worker by worker, pages that all share."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_worker_init(worker: Any) -> None:

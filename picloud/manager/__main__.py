@@ -13,6 +13,7 @@ import gevent  # noqa: E402
 from gevent.event import Event as Signal  # noqa: E402
 
 from picloud.config import Config  # noqa: E402
+from picloud.logging import configure_logging  # noqa: E402
 from picloud.manager.leader import Leader  # noqa: E402
 from picloud.manager.term import LeaderTerm  # noqa: E402
 
@@ -20,6 +21,7 @@ from picloud.manager.term import LeaderTerm  # noqa: E402
 def main() -> int:
     """Run until asked to stop; return the process's exit code."""
     config = Config.from_environment(os.environ)
+    configure_logging(config)
     ended = Signal()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, ended.set)

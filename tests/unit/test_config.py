@@ -92,6 +92,13 @@ def test_the_url_is_one_that_a_client_on_this_machine_can_use(listen: str, url: 
     assert Config.from_environment({"PICLOUD_LISTEN": listen}).url == url
 
 
+@pytest.mark.parametrize(
+    ("text", "listen"), [("9000", "127.0.0.1:9000"), ("[::1]:80", "[::1]:80"), (":1", "127.0.0.1:1")]
+)
+def test_the_address_is_kept_in_the_form_that_servers_take(text: str, listen: str) -> None:
+    assert Config.from_environment({"PICLOUD_LISTEN": text}).listen == listen
+
+
 def test_children_read_an_equal_object_from_the_environment_they_are_given() -> None:
     given = {"PICLOUD_DATA": "/srv/pi cloud", "PICLOUD_RUNS": "3", "PICLOUD_STRING_BYTES": "1MiB"}
     config = Config.from_environment(given)
