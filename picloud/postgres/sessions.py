@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import psycopg
 from gevent.lock import BoundedSemaphore
+from psycopg.conninfo import conninfo_to_dict
 
 KEEPALIVE: Final[dict[str, Any]] = {
     "connect_timeout": 5,
@@ -21,7 +22,13 @@ KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""How long a dead host can hide: seconds until the first probe, between probes, their number; milliseconds unanswered."""
+"""How long a dead server can hide from us: seconds to the first probe, between probes, their number; milliseconds."""
+
+SERVER_SIDE: Final = (
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
+    " -c client_connection_check_interval=10000"
+)
+"""How long a dead host of ours can hide from the server, whose default is two hours: until then it keeps its locks."""
 
 
 def connect(dsn: str, *, purpose: str, **options: Any) -> psycopg.Connection:
@@ -29,7 +36,9 @@ def connect(dsn: str, *, purpose: str, **options: Any) -> psycopg.Connection:
 
     Raises :class:`psycopg.OperationalError` if the database can't be reached.
     """
-    return psycopg.connect(dsn, autocommit=True, application_name=f"picloud {purpose}", **{**KEEPALIVE, **options})
+    of_dsn = str(conninfo_to_dict(dsn).get("options") or "")
+    given = {**KEEPALIVE, "options": f"{SERVER_SIDE} {of_dsn}".strip(), **options}
+    return psycopg.connect(dsn, autocommit=True, application_name=f"picloud {purpose}", **given)
 
 
 class Sessions:
