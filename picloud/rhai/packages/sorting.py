@@ -1,0 +1,127 @@
+"""Sorting arrays.
+
+Without a function all elements must be of one type that has an order. With a function of two elements, a positive
+integer (or false) puts the first one behind the second, a negative one (or true) before it. Where the function fails
+or answers something else, the elements' types decide, in an order of the engine's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cmp_to_key
+from operator import attrgetter
+from typing import Any, Final
+
+from picloud.rhai.packages.array_functions import by_name_too
+from picloud.rhai.packages.budget import charge
+from picloud.rhai.packages.callbacks import comparer
+from picloud.rhai.packages.declare import Package
+from picloud.rhai.packages.faults import function_not_found
+from picloud.rhai.runtime.run import Run
+from picloud.rhai.values import Char, FnPtr, raw_type_name
+
+PACKAGE: Final = Package("sorting")
+
+_Array = list[Any]
+
+_INSERTION: Final = 20
+"""Up to so many elements the engine inserts one after the other.
+
+It shows when a function's answers contradict each other.
+"""
+
+_TYPE_ORDER: Final[dict[type, int]] = {
+    kind: place for place, kind in enumerate((int, float, str, dict, Char, type(None), list))
+}
+"""The order of types as recorded from the engine, which orders them by a hash."""
+
+_SORTED_AS_IS: Final = frozenset({int, float, str, bool})
+
+
+def _sort(run: Run, array: _Array, *, descending: bool) -> None:
+    if len(array) <= 1:
+        return
+    kind = type(array[0])
+    if any(type(element) is not kind for element in array):
+        raise function_not_found("elements of different types cannot be sorted")
+    charge(run, len(array) * len(array).bit_length())
+    if kind is Char:
+        array.sort(key=attrgetter("text"), reverse=descending)
+    elif kind in _SORTED_AS_IS:
+        array.sort(reverse=descending)
+    elif kind is not type(None):
+        raise function_not_found(f"elements of {raw_type_name(array[0])} cannot be sorted")
+
+
+def _sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
+    ask = comparer(run, pointer)
+
+    def compare(first: Any, second: Any) -> int:
+        answer = ask(first, second)
+        if type(answer) is int:
+            return answer
+        if type(answer) is bool:
+            return -1 if answer else 1
+        return _TYPE_ORDER.get(type(first), len(_TYPE_ORDER)) - _TYPE_ORDER.get(type(second), len(_TYPE_ORDER))
+
+    charge(run, len(array) * len(array).bit_length())
+    if len(array) <= _INSERTION:
+        _insertion_sort(array, compare)
+    else:
+        array[:] = sorted(array, key=cmp_to_key(compare))
+
+
+def _insertion_sort(array: _Array, compare: Callable[[Any, Any], int]) -> None:
+    # In a copy: the function may see the array meanwhile.
+    ordered = array[:1]
+    for element in array[1:]:
+        place = len(ordered)
+        while place and compare(element, ordered[place - 1]) < 0:
+            place -= 1
+        ordered.insert(place, element)
+    array[:] = ordered
+
+
+@PACKAGE.method("sort", "array", run=True)
+def sort(run: Run, array: _Array) -> None:
+    """Sort the elements, which must be of one type; raise ErrorFunctionNotFound when they can't be."""
+    _sort(run, array, descending=False)
+
+
+@PACKAGE.method("sort_desc", "array", run=True)
+def sort_descending(run: Run, array: _Array) -> None:
+    """Sort the elements, the highest first; raise ErrorFunctionNotFound when they can't be."""
+    _sort(run, array, descending=True)
+
+
+@by_name_too(PACKAGE.method, "sort")
+def sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
+    """Sort the elements by what a function says of two of them."""
+    _sort_by(run, array, pointer)
+
+
+PACKAGE.method("sort_by", "array", "Fn", run=True)(sort_by)
+
+
+@PACKAGE.method("order", "array", run=True)
+def order(run: Run, array: _Array) -> _Array:
+    """Return a sorted copy; raise ErrorFunctionNotFound when the elements can't be sorted."""
+    ordered = array[:]
+    _sort(run, ordered, descending=False)
+    return ordered
+
+
+@PACKAGE.method("order_desc", "array", run=True)
+def order_descending(run: Run, array: _Array) -> _Array:
+    """Return a copy sorted with the highest first; raise ErrorFunctionNotFound when the elements can't be sorted."""
+    ordered = array[:]
+    _sort(run, ordered, descending=True)
+    return ordered
+
+
+@PACKAGE.method("order order_by", "array", "Fn", run=True)
+def order_by(run: Run, array: _Array, pointer: FnPtr) -> _Array:
+    """Return a copy sorted by what a function says of two elements."""
+    ordered = array[:]
+    _sort_by(run, ordered, pointer)
+    return ordered

@@ -1,0 +1,261 @@
+"""Values as text.
+
+There are two ways, as in the Rust engine, and each has a form for reading (*display*) and one for looking closely
+(*debug*):
+
+- the engine's own (`display`, `debug`): error messages and what a host shows. Within arrays and maps a character
+  stands in quotes and a function pointer with all that it carries: `['c', Fn*+("anon$…", 1)]`;
+- the language's (`to_string`, `to_debug`): `print`, `debug`, `+` with a string, interpolation and the functions of
+  that name. Within arrays and maps a character stands bare and a function pointer by its name: `[c, Fn(abs)]`. A host
+  may register `to_string` and `to_debug` for its own types.
+
+Nothing here recurses, so depth is no matter. A value may look far bigger than it is in memory (an array that holds
+one array a thousand times holds it once), so the language's way pays as it goes and stops at the limit on strings,
+and the engine's own is cut at `LONGEST` characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from picloud.rhai.errors import RhaiError, too_large
+from picloud.rhai.packages.escapes import char_debug, string_debug
+from picloud.rhai.packages.numerals import float_debug, float_display
+from picloud.rhai.runtime.run import Run
+from picloud.rhai.values import I64_MAX, Char, FnPtr, InclusiveRange, Range, Shared, Timestamp, raw_type_name, type_name
+
+LONGEST: Final = 2**20
+_CEILING: Final = 2**30
+_PAGE: Final = 64
+_BUILT_IN: Final = frozenset(
+    {type(None), bool, int, float, str, Char, bytearray, Range, InclusiveRange, FnPtr, Timestamp}
+)
+
+_Leaf = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How arrays and maps are written, and what is in them."""
+
+    leaf: _Leaf
+    """Writes what is neither array nor map."""
+    map_opening: str = "#{"
+    separator: str = ", "
+    key_separator: str = ": "
+
+
+def display(value: Any) -> str:
+    """Return a value as the engine shows it in messages, cut after `LONGEST` characters."""
+    kind = type(value)
+    return render(None, value, _DEBUG) if kind is list or kind is dict else _display_leaf(value)
+
+
+def debug(value: Any) -> str:
+    """Return a value as the engine shows it to someone who looks closely, cut after `LONGEST` characters."""
+    return render(None, value, _DEBUG)
+
+
+def to_string(run: Run, value: Any) -> str:
+    """Return a value as `print` shows it; raise ErrorDataTooLarge when that is over the limit on strings."""
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is int:
+        return int.__repr__(value)
+    if kind is list or kind is dict:
+        return to_debug(run, value)
+    return _registered(run, "to_string", value, _display_leaf)
+
+
+def to_debug(run: Run, value: Any) -> str:
+    """Return a value as `debug` shows it; raise ErrorDataTooLarge when that is over the limit on strings."""
+    return render(run, value, Style(leaf=_inner_leaf(run)))
+
+
+def _inner_leaf(run: Run) -> Callable[[Any], str]:
+    def text(leaf: Any) -> str:
+        kind = type(leaf)
+        if kind is Char:
+            return str(leaf.text)
+        if kind is FnPtr:
+            return f"Fn({leaf.name})"
+        return _registered(run, "to_debug", leaf, _debug_leaf)
+
+    return text
+
+
+def _registered(run: Run, name: str, leaf: Any, standard: Callable[[Any], str]) -> str:
+    """Return the text that a host's own function gives for a value of the host's types, else the standard one."""
+    if type(leaf) in _BUILT_IN:
+        return standard(leaf)
+    try:
+        text = run.native(name, (leaf,))
+    except RhaiError as error:
+        if error.kind != "ErrorFunctionNotFound":
+            raise
+        return type_name(leaf)
+    return text if type(text) is str else type_name(text)
+
+
+def _range(span: Range) -> str:
+    dots = "..=" if type(span) is InclusiveRange else ".."
+    return f"{span.start}{dots}" if span.end == I64_MAX else f"{span.start}{dots}{span.end}"
+
+
+def _display_leaf(value: Any) -> str:
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is float:
+        return float_display(value)
+    if value is None:
+        return ""
+    if kind is Char:
+        return str(value.text)
+    if kind is FnPtr:
+        return f"Fn({value.name})"
+    return _debug_leaf(value)
+
+
+def _debug_leaf(value: Any) -> str:
+    kind = type(value)
+    if kind is int:
+        return int.__repr__(value)
+    if kind is str:
+        return string_debug(value)
+    if kind is float:
+        return float_debug(value)
+    if value is None:
+        return "()"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is Char:
+        return char_debug(value.text)
+    if kind is bytearray:
+        return f"[{value.hex(' ', -8)}]" if value else "[]"
+    if kind is Range or kind is InclusiveRange:
+        return _range(value)
+    if kind is FnPtr:
+        return _pointer(value)
+    if kind is Timestamp:
+        return "<timestamp>"
+    return raw_type_name(value)
+
+
+def _pointer(pointer: FnPtr, depth: int = 0) -> str:
+    """Return a function pointer with its curried arguments. A closure that holds itself is shown once."""
+    form = "Fn*" if pointer.function is not None else "Fn"
+    if pointer.has_environment:
+        form += "+"
+    parts = [string_debug(pointer.name)]
+    for given in pointer.curry:
+        content = given.value if type(given) is Shared else given
+        if type(content) is FnPtr:
+            text = _pointer(content, depth + 1) if depth < 1 else "<shared>"
+        else:
+            text = debug(content) if depth < 8 else "…"
+        parts.append(f"{text} (shared)" if type(given) is Shared and text != "<shared>" else text)
+    return f"{form}({', '.join(parts)})"
+
+
+def _json_leaf(value: Any) -> str:
+    if value is None:
+        return "null"
+    if type(value) is bytearray:
+        return "[" + ",".join(map(str, value)) + "]"
+    if type(value) is FnPtr:
+        parts = [string_debug(value.name)]
+        parts += [render(None, given.value if type(given) is Shared else given, JSON) for given in value.curry]
+        return f"[{','.join(parts)}]" if value.curry else parts[0]
+    return _debug_leaf(value)
+
+
+_DEBUG: Final = Style(leaf=_debug_leaf)
+JSON: Final = Style(leaf=_json_leaf, map_opening="{", separator=",", key_separator=":")
+"""The engine's JSON."""
+
+
+def render(run: Run | None, value: Any, style: Style) -> str:
+    """Return a value in a style.
+
+    In a run it pays, and raises ErrorDataTooLarge over the limit on strings; else it is cut.
+    """
+    kind = type(value)
+    leaf = style.leaf
+    if kind is not list and kind is not dict:
+        return leaf(value)
+    meter = _Meter(run)
+    out: list[str] = []
+    frames: list[tuple[Iterator[Any], bool]] = []
+    items, is_map = _opened(value, out, style)
+    separator = ""
+    while True:
+        for entry in items:
+            if separator:
+                out.append(separator)
+            separator = style.separator
+            item = entry
+            if is_map:
+                key, item = entry
+                out.append(string_debug(key))
+                out.append(style.key_separator)
+            kind = type(item)
+            if kind is list or kind is dict:
+                frames.append((items, is_map))
+                items, is_map = _opened(item, out, style)
+                separator = ""
+                break
+            text = leaf(item)
+            out.append(text)
+            if meter.full(len(text) + 2):
+                return "".join(out)[:LONGEST] + "…"
+        else:
+            out.append("}" if is_map else "]")
+            if meter.full(2):
+                return "".join(out)[:LONGEST] + "…"
+            if not frames:
+                return "".join(out)
+            items, is_map = frames.pop()
+            separator = style.separator
+
+
+def _opened(container: Any, out: list[str], style: Style) -> tuple[Iterator[Any], bool]:
+    if type(container) is dict:
+        out.append(style.map_opening)
+        return iter(sorted(container.items(), key=_key)), True
+    out.append("[")
+    return iter(container), False
+
+
+def _key(entry: tuple[str, Any]) -> str:
+    return entry[0]
+
+
+class _Meter:
+    """What a rendering has made so far: it pays for it, and says when it is enough."""
+
+    __slots__ = ("elements", "limit", "run", "size")
+
+    def __init__(self, run: Run | None) -> None:
+        self.run = run
+        self.limit = LONGEST if run is None else run.limits.max_string_size or _CEILING
+        self.size = 0
+        self.elements = 0
+
+    def full(self, characters: int) -> bool:
+        """Count one more element.
+
+        Return true when the engine's own text is to be cut; raise ErrorDataTooLarge in a run.
+        """
+        self.size += characters
+        self.elements += 1
+        if self.run is not None and self.elements % _PAGE == 0:
+            self.run.pay(1)
+        if self.size - 2 <= self.limit:
+            return False
+        if self.run is not None:
+            raise too_large("Length of string")
+        return True
