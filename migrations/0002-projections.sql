@@ -14,6 +14,27 @@ CREATE TABLE projections.tracking (
     updated_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
+-- Moves projections from where they were to reached, and keeps everybody else from it until the commit.
+-- If one of them is not there any more, it raises serialization_failure: somebody else has moved it.
+CREATE FUNCTION projections.advance(names text[], versions integer[], positions bigint[], reached bigint)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    moved bigint;
+BEGIN
+    UPDATE projections.tracking t
+    SET position = reached, error = NULL, updated_at = now()
+    FROM unnest(names, versions, positions) AS u (name, version, position)
+    WHERE t.name = u.name AND t.version = u.version AND t.position = u.position;
+
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> cardinality(names) THEN
+        RAISE EXCEPTION 'of the projections %, only % stood at %', names, moved, positions
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+END
+$$;
+
 -- What the log doesn't know of a rebuild: how far it has come, and what it found, until that is appended.
 CREATE TABLE projections.progress (
     rebuild      uuid        PRIMARY KEY,

@@ -21,8 +21,14 @@ _COLUMNS: Final = (
 _PAGE: Final = f"SELECT {_COLUMNS} FROM log.events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 _SPAN: Final = f"""
     SELECT {_COLUMNS}
-    FROM log.events
-    WHERE notification_id > %s AND notification_id <= %s AND topic <> ALL(%s)
+    FROM (
+        SELECT {_COLUMNS},
+               sum(octet_length(state)) OVER (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)
+               - octet_length(state) AS bytes_before
+        FROM log.events
+        WHERE notification_id > %s AND notification_id <= %s AND topic <> ALL (%s)
+    ) e
+    WHERE bytes_before < %s
     ORDER BY notification_id
 """
 _STREAM: Final = f"""
@@ -99,11 +105,24 @@ def read_page(connection: psycopg.Connection, *, after: int, limit: int) -> list
     return _read(connection, _PAGE, (after, limit))
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the log: its events, in order, and the position up to which it was read."""
+
+    events: list[RecordedEvent]
+    reached: int
+
+
 def read_span(
-    connection: psycopg.Connection, *, after: int, up_to: int, without: Sequence[str]
-) -> list[RecordedEvent]:
-    """The events behind position ``after`` up to ``up_to``, in order, without those of the types in ``without``."""
-    return _read(connection, _SPAN, (after, up_to, list(without)))
+    connection: psycopg.Connection, *, after: int, up_to: int, max_bytes: int, without: Sequence[str] = ()
+) -> Span:
+    """The events behind position ``after`` up to ``up_to``, but for those of the types in ``without``.
+
+    Ends early behind the event with which the contents come to ``max_bytes``.
+    """
+    events = _read(connection, _SPAN, (after, up_to, list(without), max_bytes))
+    full = sum(len(event.state) for event in events) >= max_bytes
+    return Span(events, events[-1].position if full else up_to)
 
 
 def read_stream(connection: psycopg.Connection, stream_id: UUID, *, after: int = 0) -> list[RecordedEvent]:

@@ -28,9 +28,7 @@ class LeaderTerm:
         self._sessions = Sessions(dsn, purpose="manager", size=2)
         self._listener = Listener(dsn, purpose="manager")
         self._rebuild_jobs = RebuildJobs(dsn, appender=self._appender, sessions=self._sessions, environment=environment)
-        self._follower = Follower(
-            dsn, self._listener, [kind() for kind in PROJECTIONS.values()], on_changed=self._projection_changed
-        )
+        self._follower = Follower(dsn, [kind() for kind in PROJECTIONS.values()], on_changed=self._projection_changed)
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
 
     def start(self) -> None:

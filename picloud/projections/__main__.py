@@ -4,57 +4,56 @@ The manager starts it and reads in ``projections.progress`` how it ended; an exi
 go better the next time.
 """
 
-from __future__ import annotations
+# Before anything that opens a socket is imported: psycopg chooses how it waits when it is imported.
+from gevent import monkey
 
-import gc
-import os
-import signal
-import sys
-from types import FrameType
-from uuid import UUID
+monkey.patch_all()
 
-import psycopg
+import gc  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from uuid import UUID  # noqa: E402
 
-from picloud.config import Config
-from picloud.postgres.sessions import connect
-from picloud.projections import progress
-from picloud.projections.installation import PROJECTIONS
-from picloud.projections.rebuild import Rebuild
+import gevent  # noqa: E402
+import psycopg  # noqa: E402
+
+from picloud.config import Config  # noqa: E402
+from picloud.postgres.sessions import connect  # noqa: E402
+from picloud.projections import progress  # noqa: E402
+from picloud.projections.installation import PROJECTIONS  # noqa: E402
+from picloud.projections.rebuild import Rebuild  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
     """Do the rebuild; return the exit status."""
     rebuild = UUID(arguments[0])
     dsn = Config.from_environment(os.environ).dsn
-    signal.signal(signal.SIGTERM, _end)
     # Requests go first.
     os.nice(5)
     # What is made here dies by its reference counts; looking for cycles in each page costs a tenth of the time.
     gc.disable()
+    work = gevent.spawn(_do, dsn, rebuild)
+    work.name = f"rebuild {rebuild}"
+    gevent.signal_handler(signal.SIGTERM, work.kill, block=False)
+    work.join()
+    return 0 if work.value is True else 1
+
+
+def _do(dsn: str, rebuild: UUID) -> bool:
+    """Do the rebuild, or note why it can't be done; False if it may go better the next time."""
     try:
-        _do(dsn, rebuild)
+        with connect(dsn, purpose="rebuild") as connection:
+            wanted = progress.rebuild_status(connection, rebuild)
+        assert wanted is not None, f"there is no rebuild {rebuild}"
+        Rebuild(dsn, rebuild, PROJECTIONS[wanted.projection], verify=wanted.verify).run()
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         print(f"rebuild {rebuild}: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _do(dsn: str, rebuild: UUID) -> None:
-    with connect(dsn, purpose="rebuild") as connection:
-        wanted = progress.rebuild_status(connection, rebuild)
-    if wanted is None:
-        raise SystemExit(f"there is no rebuild {rebuild}")
-    try:
-        Rebuild(dsn, rebuild, PROJECTIONS[wanted.projection], verify=wanted.verify).run()
-    except (psycopg.OperationalError, psycopg.InterfaceError):
-        raise
+        return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the log shall tell it
         with connect(dsn, purpose="rebuild") as connection:
             progress.refuse(connection, rebuild, str(error))
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    return True
 
 
 if __name__ == "__main__":

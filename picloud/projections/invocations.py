@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -82,6 +83,9 @@ _CHANGED: Final = (
     Column("attempt_ended", "boolean"),
     *map(INVOCATIONS.column, _OF_ATTEMPT),
 )
+
+_BORN_VALUES: Final = attrgetter(*(column.name for column in INVOCATIONS.columns))
+_CHANGED_VALUES: Final = attrgetter(*(column.name for column in _CHANGED))
 
 
 def _update(schema: str) -> str:
@@ -212,19 +216,13 @@ class Invocations(Projection):
 
     def _write(self, connection: psycopg.Connection, born: list[_Row], changed: list[_Row]) -> None:
         if born:
-            columns = INVOCATIONS.columns
-            connection.execute(self._insert, arrays(columns, [_values(row, columns) for row in born]), prepare=True)
+            connection.execute(self._insert, arrays(INVOCATIONS.columns, map(_BORN_VALUES, born)), prepare=True)
         if changed:
-            values = arrays(_CHANGED, [_values(row, _CHANGED) for row in changed])
-            if connection.execute(self._update, values, prepare=True).rowcount != len(changed):
-                raise LookupError("the row of one of its invocations is missing")
+            values = arrays(_CHANGED, map(_CHANGED_VALUES, changed))
+            connection.execute(self._update, values, prepare=True)
         replays = [(row.id, replay) for row in changed for replay in row.replayed_by]
         if replays:
             connection.execute(self._add_replays, [list(column) for column in zip(*replays, strict=True)])
-
-
-def _values(row: _Row, columns: Sequence[Column]) -> list[Any]:
-    return [getattr(row, column.name) for column in columns]
 
 
 def _started(row: _Row, recorded: RecordedEvent, event: Any) -> None:

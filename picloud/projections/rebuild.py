@@ -13,30 +13,32 @@ exactly that position.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import gevent
 import psycopg
 import structlog
 from psycopg import sql
 
 from picloud.domain.catalogue import EVENT_TYPES
-from picloud.log.reader import RecordedEvent, read_head, read_span
+from picloud.log.reader import read_head, read_span
 from picloud.postgres.sessions import connect
 from picloud.projections import progress
 from picloud.projections.comparison import first_difference
-from picloud.projections.folding import CHANNEL_PREFIX
+from picloud.projections.folding import CHANNEL_PREFIX, PAGE_BYTES, prepare_session
 from picloud.projections.progress import Phase
-from picloud.projections.projection import EVERYTHING, Change, Page, Projection
+from picloud.projections.projection import EVERYTHING, Change, Fact, Page, Projection
 from picloud.projections.tracking import read_tracking
 
 NEXT: Final = "__next"
 OLD: Final = "__old"
 
-PAGE_EVENTS: Final = 5_000
-PAGE_BYTES: Final = 8 * 1024 * 1024
-SMALLEST_SPAN: Final = 500
+PAGE_EVENTS: Final = 2_000
+FIRST_SPAN: Final = 2_000
 LARGEST_SPAN: Final = 200_000
 CLOSE: Final = 2_000
 """So few events behind the head the swap may begin: they are folded while others wait."""
@@ -46,7 +48,6 @@ CLEAN_SECONDS: Final = 10.0
 
 _APPEND_LOCK: Final = "SELECT pg_advisory_xact_lock(7236274001)"
 _REBUILD_LOCK: Final = "SELECT pg_advisory_lock(723627, hashtext(%s))"
-_TRY_REBUILD_LOCK: Final = "SELECT pg_try_advisory_lock(723627, hashtext(%s))"
 _HOLD: Final = "SELECT position FROM projections.tracking WHERE name = %s FOR UPDATE"
 _SWAPPED: Final = """
     UPDATE projections.tracking
@@ -63,6 +64,24 @@ class RebuildRefused(Exception):
     """The projection can't be rebuilt; the live tables stay as they were."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """Three at a time: one reads the log, one fills the new tables, one keeps locks and swaps."""
+
+    reader: psycopg.Connection
+    filler: psycopg.Connection
+    keeper: psycopg.Connection
+
+
+@contextmanager
+def _sessions(dsn: str) -> Iterator[_Sessions]:
+    with ExitStack() as stack:
+        sessions = _Sessions(*(stack.enter_context(connect(dsn, purpose="rebuild")) for _ in range(3)))
+        prepare_session(sessions.reader)
+        prepare_session(sessions.filler)
+        yield sessions
+
+
 class Rebuild:
     """One rebuild of one projection; ``run`` it once. A second one of the same projection waits for the first."""
 
@@ -74,7 +93,7 @@ class Rebuild:
         self._next = kind(kind.name + NEXT)
         self._without = sorted(EVENT_TYPES.keys() - kind.types)
         self._position = 0
-        self._span = SMALLEST_SPAN
+        self._span = FIRST_SPAN
         self._reported = 0.0
 
     def run(self) -> None:
@@ -84,38 +103,37 @@ class Rebuild:
         :class:`psycopg.OperationalError` if the database is lost. Nothing of the new tables is left then.
         """
         try:
-            with connect(self._dsn, purpose="rebuild") as keeper, connect(self._dsn, purpose="rebuild") as filler:
-                keeper.execute(_REBUILD_LOCK, (self._kind.name,))
-                filler.execute("SET synchronous_commit = off")
-                progress.begin(keeper, self._id, self._kind.name)
-                drop_leftovers(keeper, self._kind)
-                self._next.create(filler)
+            with _sessions(self._dsn) as sessions:
+                sessions.keeper.execute(_REBUILD_LOCK, (self._kind.name,))
+                progress.begin(sessions.keeper, self._id, self._kind.name)
+                drop_leftovers(sessions.keeper, self._kind)
+                self._next.create(sessions.filler)
                 if self._verify:
-                    self._compare(filler)
-                self._approach(filler)
-                self._swap(keeper, filler)
+                    self._compare(sessions)
+                self._approach(sessions)
+                self._swap(sessions)
         finally:
             with suppress(psycopg.OperationalError):
                 clean_up(self._dsn, self._kind)
 
-    def _compare(self, filler: psycopg.Connection) -> None:
+    def _compare(self, sessions: _Sessions) -> None:
         """Bring the new tables to where the live ones stand, and compare."""
-        live = read_tracking(filler)[self._kind.name]
+        live = read_tracking(sessions.reader)[self._kind.name]
         # First roughly, so that the snapshot need not be held for all that time.
-        self._fill(filler, read_head(filler) if self._kind.inline else live.position, Phase.FILLING)
+        self._fill(sessions, read_head(sessions.reader) if self._kind.inline else live.position, Phase.FILLING)
         with connect(self._dsn, purpose="rebuild") as snapshot, snapshot.transaction():
             snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             live = read_tracking(snapshot)[self._kind.name]
             position = read_head(snapshot) if self._kind.inline else live.position
-            self._fill(filler, position, Phase.FILLING)
-            progress.tell(filler, self._id, Phase.COMPARING, done=self._position, total=position)
+            self._fill(sessions, position, Phase.FILLING)
+            progress.tell(sessions.reader, self._id, Phase.COMPARING, done=self._position, total=position)
             if live.version != self._kind.version:
                 difference: str | None = f"not compared: the live tables are of version {live.version}"
             else:
-                difference = self._first_difference(snapshot, filler)
+                difference = self._first_difference(snapshot, sessions.filler)
         if difference is not None:
             _log.warning("rebuild.difference", projection=self._kind.name, difference=difference)
-        progress.tell_difference(filler, self._id, difference)
+        progress.tell_difference(sessions.reader, self._id, difference)
 
     def _first_difference(self, snapshot: psycopg.Connection, filler: psycopg.Connection) -> str | None:
         schemas = (self._kind.name, self._next.schema)
@@ -124,23 +142,23 @@ class Rebuild:
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             return f"not compared: {error.diag.message_primary}"
 
-    def _approach(self, filler: psycopg.Connection) -> None:
+    def _approach(self, sessions: _Sessions) -> None:
         """Fill nearly up to the head, and have the tables ready for readers."""
-        self._fill(filler, read_head(filler), Phase.FILLING)
-        self._next.create_indexes(filler)
+        self._fill(sessions, read_head(sessions.reader), Phase.FILLING)
+        self._next.create_indexes(sessions.filler)
         for table in self._kind.tables:
-            filler.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self._next.schema, table.name)))
-        while (head := read_head(filler)) - self._position > CLOSE:
-            self._fill(filler, head, Phase.FILLING)
+            sessions.filler.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self._next.schema, table.name)))
+        while (head := read_head(sessions.reader)) - self._position > CLOSE:
+            self._fill(sessions, head, Phase.FILLING)
 
-    def _swap(self, keeper: psycopg.Connection, filler: psycopg.Connection) -> None:
+    def _swap(self, sessions: _Sessions) -> None:
         """Put the new tables in the place of the live ones as soon as no reader is in the middle of a transaction."""
         deadline = time.monotonic() + SWAP_SECONDS
         while True:
-            self._fill(filler, read_head(filler), Phase.SWAPPING)
+            self._fill(sessions, read_head(sessions.reader), Phase.SWAPPING)
             try:
-                with keeper.transaction():
-                    self._swap_now(keeper, filler)
+                with sessions.keeper.transaction():
+                    self._swap_now(sessions)
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 if time.monotonic() > deadline:
                     raise RebuildRefused(f"the live tables were in use for {SWAP_SECONDS:g} s on end") from error
@@ -148,13 +166,13 @@ class Rebuild:
             else:
                 return
 
-    def _swap_now(self, keeper: psycopg.Connection, filler: psycopg.Connection) -> None:
-        name = self._kind.name
+    def _swap_now(self, sessions: _Sessions) -> None:
+        name, keeper = self._kind.name, sessions.keeper
         keeper.execute("SET LOCAL lock_timeout = '200ms'")
         if self._kind.inline:
             keeper.execute(_APPEND_LOCK)
         keeper.execute(_HOLD, (name,))
-        self._fill(filler, read_head(filler), Phase.SWAPPING)
+        self._fill(sessions, read_head(sessions.reader), Phase.SWAPPING)
         if _has_schema(keeper, name):
             if not self._kind.inline:
                 # A reader with several statements in one transaction shall not see half of each set. Nobody reads
@@ -167,39 +185,66 @@ class Rebuild:
         progress.tell(keeper, self._id, Phase.SWAPPED, done=self._position, total=self._position)
         keeper.execute(_NOTIFY, (CHANNEL_PREFIX + name, Change(frozenset({EVERYTHING})).payload(self._position)))
 
-    def _fill(self, filler: psycopg.Connection, up_to: int, phase: Phase) -> None:
-        """Fold the log up to the position ``up_to``, a span per transaction."""
-        while self._position < up_to:
-            upper = min(self._position + self._span, up_to)
-            events = read_span(filler, after=self._position, up_to=upper, without=self._without)
-            with filler.transaction():
-                if events:
-                    self._next.fold(filler, Page(events).facts(self._kind.types))
-                self._report(filler, phase, done=upper, total=up_to)
-            self._position = upper
-            self._adapt(events)
+    def _fill(self, sessions: _Sessions, up_to: int, phase: Phase) -> None:
+        """Fold the log up to the position ``up_to``, a span per transaction.
 
-    def _report(self, filler: psycopg.Connection, phase: Phase, *, done: int, total: int) -> None:
+        While the database writes one span the next one is read and decoded.
+        """
+        writing: gevent.Greenlet[..., None] | None = None
+        position = self._position
+        try:
+            while position < up_to:
+                span = read_span(
+                    sessions.reader,
+                    after=position,
+                    up_to=min(position + self._span, up_to),
+                    max_bytes=PAGE_BYTES,
+                    without=self._without,
+                )
+                facts = Page(span.events).facts(self._kind.types)
+                position = span.reached
+                self._adapt(len(facts))
+                if writing is not None:
+                    writing.get()
+                writing = gevent.spawn(self._write, sessions.filler, facts, position)
+                writing.name = f"rebuild of {self._kind.name}"
+                self._report(sessions.reader, phase, total=up_to)
+            if writing is not None:
+                writing.get()
+        finally:
+            if writing is not None:
+                writing.kill()
+
+    def _write(self, filler: psycopg.Connection, facts: list[Fact], reached: int) -> None:
+        if facts:
+            with filler.transaction():
+                self._next.fold(filler, facts)
+        self._position = reached
+
+    def _report(self, connection: psycopg.Connection, phase: Phase, *, total: int) -> None:
         now = time.monotonic()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
-            progress.tell(filler, self._id, phase, done=done, total=total)
+            progress.tell(connection, self._id, phase, done=self._position, total=total)
 
-    def _adapt(self, events: list[RecordedEvent]) -> None:
-        """Make the next span smaller if this one was much in events or bytes, larger if it was little."""
-        much = max(len(events) / PAGE_EVENTS, sum(len(event.state) for event in events) / PAGE_BYTES)
-        if much > 1:
-            self._span = max(SMALLEST_SPAN, self._span // 2)
-        elif much < 0.5:
+    def _adapt(self, events: int) -> None:
+        """Make the next span shorter if this one held many events, longer if it held few."""
+        if events > PAGE_EVENTS:
+            self._span //= 2
+        elif events < PAGE_EVENTS // 2:
             self._span = min(LARGEST_SPAN, self._span * 2)
 
 
 def clean_up(dsn: str, kind: type[Projection]) -> None:
     """Drop what a rebuild of ``kind`` left behind, unless another one goes on."""
     with connect(dsn, purpose="rebuild") as connection:
-        row = connection.execute(_TRY_REBUILD_LOCK, (kind.name,)).fetchone()
-        if row is not None and row[0]:
-            drop_leftovers(connection, kind)
+        # The sessions of one that was killed take a moment to end.
+        connection.execute("SET lock_timeout = '2s'")
+        try:
+            connection.execute(_REBUILD_LOCK, (kind.name,))
+        except psycopg.errors.LockNotAvailable:
+            return
+        drop_leftovers(connection, kind)
 
 
 def drop_leftovers(connection: psycopg.Connection, kind: type[Projection]) -> None:

@@ -15,12 +15,7 @@ from picloud.projections.progress import ENDED, Phase
 from picloud.projections.projection import Projection
 
 _READ: Final = "SELECT name, version, position, error FROM projections.tracking"
-_ADVANCE: Final = """
-    UPDATE projections.tracking t
-    SET position = %b, error = NULL, updated_at = now()
-    FROM unnest(%b::text[], %b::integer[], %b::bigint[]) AS u (name, version, position)
-    WHERE t.name = u.name AND t.version = u.version AND t.position = u.position
-"""
+_ADVANCE: Final = "SELECT projections.advance(%b::text[], %b::integer[], %b::bigint[], %b)"
 _FAIL: Final = """
     UPDATE projections.tracking
     SET error = %s, updated_at = now()
@@ -34,10 +29,6 @@ _STATUS: Final = """
     CROSS JOIN (SELECT coalesce(max(notification_id), 0) AS head FROM log.events) h
     ORDER BY t.name
 """
-
-
-class Fenced(Exception):
-    """Somebody else has moved the projections meanwhile; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +84,10 @@ def read_tracking(connection: psycopg.Connection) -> dict[str, Tracked]:
 def advance(connection: psycopg.Connection, tracked: Sequence[Tracked], reached: int) -> None:
     """Move the projections from where they were to ``reached``; until the commit nobody else can.
 
-    Raises :class:`Fenced` if one of them isn't there any more.
+    Raises :class:`psycopg.errors.SerializationFailure` if one of them isn't there any more; in a pipeline, at its end.
     """
     names, versions, positions = zip(*((row.name, row.version, row.position) for row in tracked), strict=True)
-    cursor = connection.execute(_ADVANCE, (reached, list(names), list(versions), list(positions)), prepare=True)
-    if cursor.rowcount != len(tracked):
-        raise Fenced
+    connection.execute(_ADVANCE, (list(names), list(versions), list(positions), reached), prepare=True)
 
 
 def fail(connection: psycopg.Connection, tracked: Tracked, error: str) -> None:
