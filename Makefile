@@ -10,7 +10,7 @@ READY := $(VENV)/.picloud-ready
 DEV   := $(VENV)/.picloud-dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format fuzz bench bench-rhai lock clean
+.PHONY: help up test lint format fuzz bench bench-rhai docs lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -52,6 +52,9 @@ $(READY): requirements.lock setup.cfg pyproject.toml | $(BIN)/pip
 $(DEV): requirements-dev.lock $(READY)
 	$(PIP) install -r requirements-dev.lock
 	@touch $@
+
+docs: $(READY) ## write the pages that are made from the code
+	$(BIN)/python ops/document_settings.py
 
 lock: ## pin the newest versions that setup.cfg allows
 	$(PYTHON) ops/lock.py

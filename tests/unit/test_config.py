@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,15 @@ def test_every_setting_says_what_it_means() -> None:
         assert setting.variable.startswith("PICLOUD_")
         assert setting.sentence.endswith(".")
     assert len({setting.variable for setting in settings()}) == len(settings())
+
+
+def test_the_page_of_settings_says_what_the_code_says() -> None:
+    root = Path(__file__).resolve().parents[2]
+    made = subprocess.run(
+        [sys.executable, "-c", "from ops.document_settings import page; print(page(), end='')"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (root / "docs" / "configuration.md").read_text(encoding="utf-8") == made.stdout, "run `make docs`"
