@@ -25,6 +25,7 @@ from picloud.rhai.packages import (
     mathematics,
     operators,
     pointers,
+    reflection,
     sorting,
     splitting,
     strings,
@@ -53,6 +54,7 @@ _MODULES = (
     timestamps,
     json,
     pointers,
+    reflection,
     language,
 )
 
