@@ -56,6 +56,10 @@ class Node:
                 output_bytes=config.output_bytes,
                 log_lines=config.log_lines,
                 log_line_bytes=config.log_line_bytes,
+                string_bytes=config.string_bytes,
+                array_items=config.array_items,
+                map_items=config.map_items,
+                call_levels=config.call_levels,
             ),
         )
         self.invoker = Invoker(
