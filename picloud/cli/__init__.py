@@ -12,6 +12,10 @@ from __future__ import annotations
 
 def main() -> None:
     """The program ``picloud``."""
-    from picloud.cli.commands import picloud
+    try:
+        from picloud.cli.commands import picloud
 
-    picloud(prog_name="picloud")
+        picloud(prog_name="picloud")
+    except KeyboardInterrupt:
+        # While modules are still being loaded; later, click sees to it.
+        raise SystemExit(130) from None

@@ -107,6 +107,22 @@ def test_an_unreachable_database_is_told_and_waited_for(data: Path) -> None:
     assert starting.wait(DEADLINE) == 0
 
 
+def test_ctrl_c_while_the_database_is_being_made_leaves_nothing_running(data: Path) -> None:
+    starting = subprocess.Popen(
+        [PICLOUD, "up", "--data", data, "--listen", f"127.0.0.1:{free_port()}"],
+        env={**os.environ, "PICLOUD_LOG_FORMAT": "console"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert starting.stdout is not None
+    assert "first start" in starting.stdout.readline()
+    starting.send_signal(signal.SIGINT)
+    assert starting.wait(DEADLINE) == 0
+    commands = (process.info["cmdline"] for process in psutil.process_iter(["cmdline"]))
+    assert [command for command in commands if str(data) in " ".join(command or [])] == []
+
+
 def test_a_killed_supervisor_leaves_nothing_running_and_the_next_start_works(own_platform: Platform) -> None:
     left = tree(own_platform)
     psutil.Process(own_platform.pid).kill()
