@@ -30,6 +30,10 @@ class ScriptHost:
         """Give way to other runs."""
         self.active.pause()
 
+    def on_sleep(self, seconds: float) -> None:
+        """Sleep while others run."""
+        self.active.sleep(seconds)
+
     def resolve(self, path: str) -> Any:
         """There are no modules to import yet."""
         return None

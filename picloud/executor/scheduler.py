@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import monotonic, thread_time_ns
 from typing import Any, Final
 
@@ -86,6 +87,7 @@ class ActiveRun:
         "message",
         "sent_logs_at",
         "waiting_for",
+        "wakes_at",
         "wakes_with",
     )
 
@@ -99,6 +101,9 @@ class ActiveRun:
         self.memory_bytes = 0
         self.ending: RunEnded | None = None
         self.waiting_for = 0
+        """Number of the call whose answer it sleeps for; 0 for none."""
+        self.wakes_at = inf
+        """When it wakes by itself, on the monotonic clock."""
         self.wakes_with: Answer | None = None
         self._calls = 0
         self._lines: list[LogLine] = []
@@ -114,6 +119,11 @@ class ActiveRun:
         self._scheduler.hub.switch()
         if self.ending is not None:
             raise self.ending
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep without keeping others from running. Raises :class:`RunEnded` at the wall limit."""
+        self.wakes_at = monotonic() + seconds
+        self.pause()
 
     def call(self, service: str, function: str, args: list[Any]) -> Any:
         """Ask a service of the parent and sleep until it answers. Raises :class:`CallRefused`, :class:`RunEnded`."""
@@ -230,18 +240,22 @@ class Scheduler:
 
     def _end(self, active: ActiveRun, ending: RunEnded) -> None:
         active.ending = ending
-        if active.waiting_for:
+        if active.message.run in self._asleep:
             self._wake(active)
 
     def _wake(self, active: ActiveRun) -> None:
         active.waiting_for = 0
+        active.wakes_at = inf
         del self._asleep[active.message.run]
         self._fresh.append(active)
 
     def _wake_overdue(self) -> None:
         now = monotonic()
-        for active in [run for run in self._asleep.values() if run.deadline <= now]:
-            self._end(active, _out_of_time(active))
+        for active in list(self._asleep.values()):
+            if active.deadline <= now:
+                self._end(active, _out_of_time(active))
+            elif active.wakes_at <= now:
+                self._wake(active)
 
     def _patience(self) -> float | None:
         """Seconds to wait for the parent; None is for ever."""
@@ -249,7 +263,8 @@ class Scheduler:
             return 0.0
         if not self._asleep:
             return None
-        return max(0.0, min(run.deadline for run in self._asleep.values()) - monotonic()) + 0.001
+        next_wake = min(min(run.deadline, run.wakes_at) for run in self._asleep.values())
+        return max(0.0, next_wake - monotonic()) + 0.001
 
     def _turn(self, active: ActiveRun) -> None:
         self.current = active
@@ -263,7 +278,7 @@ class Scheduler:
         if active.lines_due(now):
             active.sent_logs_at = now
             self.send(Logs(active.message.run, active.take_lines()))
-        if active.waiting_for:
+        if active.waiting_for or active.wakes_at < inf:
             self._asleep[active.message.run] = active
             return
         self._busy.append(active)

@@ -136,7 +136,8 @@ def _change(name: str, *parameters: str) -> Callable[[Callable[..., None]], Call
                 change(reply, *arguments)
             except InvalidReply as error:
                 raise refusal(name, str(error)) from None
-            return reply
+            # A copy: what the chain goes on with is another value than the variable.
+            return reply.copy()
 
         METHODS.method(name, "Reply", *parameters)(method)
         return change

@@ -174,6 +174,21 @@ def test_a_run_that_waits_for_a_service_ends_at_its_wall_time_too(make_pool: Cal
     assert ended.get(timeout=5), "the service call goes on though nobody wants its answer"
 
 
+def test_a_sleeping_run_lets_others_run_and_ends_at_its_wall_time(make_pool: Callable[..., ExecutorPool]) -> None:
+    pool = make_pool()
+    begun = monotonic()
+    sleepers = [gevent.spawn(pool.run, python_request("run.sleep(0.2)\nreturn 1")) for _ in range(8)]
+    assert run_python(pool, QUICK) == 42
+    assert monotonic() - begun < 0.2
+    results = [sleeper.get(timeout=5) for sleeper in sleepers]
+    assert [answer(result) for result in results] == [1] * 8
+    assert all(200_000 <= result.wall_us < 1_000_000 for result in results)
+    assert sum(result.cpu_us for result in results) < 100_000
+    result = pool.run(python_request("run.sleep(60)", wall_ms=100))
+    assert result.error is not None
+    assert result.error.kind == "WallTimeLimit"
+
+
 def test_a_run_over_the_memory_limit_ends_with_an_error_and_others_go_on(
     make_pool: Callable[..., ExecutorPool],
 ) -> None:
