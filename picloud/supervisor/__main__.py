@@ -38,7 +38,7 @@ def _tell_ready(config: Config, command: str, voice: Voice) -> None:
         voice.say("supervisor.ready", "ready", url=config.url, data=str(config.data), version=__version__)
         return
     database = "embedded PostgreSQL" if config.embedded else "external PostgreSQL"
-    print(
+    voice.show(
         f"""
 PiCloud {__version__} is ready:  {config.url}
   owner token   {token}
@@ -48,8 +48,7 @@ Try this in a second terminal (Ctrl-C here stops everything):
   {command} deploy examples/hello.rhai --app demo --route 'GET /hello/{{name}}'
   curl {config.url}/apps/demo/hello/ada
   {command} logs demo
-""",
-        flush=True,
+"""
     )
 
 

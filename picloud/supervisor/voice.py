@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -22,6 +23,15 @@ class Voice:
             moment = time.time()
             stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
             entry = {"timestamp": stamp, "level": level, "event": event, **fields, "message": sentence}
-            print(json.dumps(entry), file=self._stream, flush=True)
+            self._write(json.dumps(entry))
         else:
-            print(f"picloud: {sentence}", file=self._stream, flush=True)
+            self._write(f"picloud: {sentence}")
+
+    def show(self, text: str) -> None:
+        """Show ``text`` to a person as it is."""
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        # A terminal that was closed must not keep us from stopping in order.
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=self._stream, flush=True)

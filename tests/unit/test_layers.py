@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "rhai": set[str](),
     "process": set[str](),
     "postgres": {"process"},
+    "supervisor": {"process", "postgres", "projections", "orchestrator"},
+    "doctor": {"postgres", "supervisor", "executor"},
     "projections": {"domain", "log", "postgres"},
     "log": {"domain", "postgres", "projections"},
     "executor": {"rhai"},
