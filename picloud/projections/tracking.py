@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import Final
 import psycopg
 from psycopg.rows import class_row
 
+from picloud.projections.installation import PROJECTIONS
 from picloud.projections.progress import ENDED, Phase
 from picloud.projections.projection import Projection
 
@@ -100,11 +101,11 @@ def revive(connection: psycopg.Connection) -> None:
     connection.execute(_REVIVE)
 
 
-def status(connection: psycopg.Connection, projections: Mapping[str, type[Projection]]) -> list[ProjectionStatus]:
-    """How each of ``projections`` is, by name."""
+def status(connection: psycopg.Connection) -> list[ProjectionStatus]:
+    """How each projection is, by name."""
     cursor = connection.cursor(row_factory=class_row(_StatusRow))
     rows = cursor.execute(_STATUS, ([phase.value for phase in Phase if phase not in ENDED],)).fetchall()
-    return [_status(row, projections[row.name]) for row in rows if row.name in projections]
+    return [_status(row, PROJECTIONS[row.name]) for row in rows if row.name in PROJECTIONS]
 
 
 def _status(row: _StatusRow, kind: type[Projection]) -> ProjectionStatus:
@@ -127,3 +128,11 @@ def _status(row: _StatusRow, kind: type[Projection]) -> ProjectionStatus:
         error=row.error,
         updated_at=row.updated_at,
     )
+
+
+def read_position(connection: psycopg.Connection, name: str) -> int:
+    """The position that the projection called ``name`` has reached; 0 if it is not tracked."""
+    row = connection.execute(
+        "SELECT position FROM projections.tracking WHERE name = %s", (name,), prepare=True
+    ).fetchone()
+    return int(row[0]) if row is not None else 0

@@ -89,7 +89,13 @@ class Platform:
     def environment(self) -> dict[str, str]:
         """What a command of this platform's user runs with."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PICLOUD_")}
-        own = {"PICLOUD_DATA": str(self.data), "PICLOUD_LISTEN": f"127.0.0.1:{self.port}", "HOME": str(self.data)}
+        own = {
+            "PICLOUD_DATA": str(self.data),
+            "PICLOUD_LISTEN": f"127.0.0.1:{self.port}",
+            "PICLOUD_WORKERS": "2",
+            "PICLOUD_LOG_FORMAT": "console",
+            "HOME": str(self.data),
+        }
         if self._database is not None:
             own["PICLOUD_DATABASE"] = self._database
         return kept | own | {f"PICLOUD_{name.upper()}": value for name, value in self._settings.items()}
@@ -123,7 +129,7 @@ class Platform:
         assert process.stdout is not None
         for line in process.stdout:
             self.output.append(line)
-            if "PiCloud is ready" in line:
+            if " is ready:" in line:
                 ready.set()
         ended.set()
 

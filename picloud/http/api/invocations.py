@@ -1,0 +1,215 @@
+"""Invocations: the history, one whole, runs by API, replays."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, Final
+
+import msgspec
+
+from picloud.domain.access import Role
+from picloud.domain.errors import Disabled, NotFound
+from picloud.domain.invocation import (
+    AttemptFailed,
+    Cancelled,
+    DeadLettered,
+    HttpInput,
+    Replayed,
+    Requested,
+    RetryPolicy,
+    Started,
+    Succeeded,
+    Trigger,
+    evolve,
+)
+from picloud.http.api.events import as_event, cursor_position
+from picloud.http.api.operation import Operation, Reply, Request
+from picloud.http.api.schemas import (
+    Accepted,
+    Cancel,
+    InvocationList,
+    InvocationQuery,
+    InvocationWhole,
+    Replay,
+    Run,
+)
+from picloud.http.auth import require
+from picloud.log.contents import pack
+from picloud.log.reader import RecordedEvent, read_stream
+from picloud.orchestrator.catalog import ScriptEntry
+from picloud.orchestrator.control import invocations as control
+from picloud.orchestrator.control.apps import existing_app
+from picloud.orchestrator.control.scripts import existing_script
+from picloud.orchestrator.invoker import Call, NoAnswerYet
+from picloud.projections.queries import InvocationFilter
+from picloud.projections.queries import invocations as list_invocations
+
+_WAIT: Final = re.compile(r"wait=([0-9]{1,3})")
+MAX_WAIT_SECONDS: Final = 60
+
+
+def _list(request: Request) -> Reply:
+    query = request.query
+    wanted = InvocationFilter(
+        app=request.params["app"],
+        script=query.get("script"),
+        state=query.get("state"),
+        since=query.get("since"),
+        until=query.get("until"),
+        before=cursor_position(query.get("cursor")),
+        limit=query["limit"],
+    )
+    with request.context.sessions.session() as connection:
+        existing_app(connection, wanted.app)
+        rows = list_invocations(connection, wanted)
+    following = str(rows[-1]["position"]) if len(rows) == wanted.limit else None
+    return Reply(content={"items": rows, "next": following})
+
+
+def _show(request: Request) -> Reply:
+    return Reply(content=_whole(_stream(request, Role.VIEWER)))
+
+
+def _run(request: Request) -> Reply:
+    app, name = request.params["app"], request.params["script"]
+    with request.context.sessions.session() as connection:
+        script = existing_script(connection, app, name)
+    if script.current is None:
+        raise NotFound(f"{app}/{name} is not deployed any more", field="script")
+    if script.disabled is not None:
+        raise Disabled(f"{app}/{name} is disabled: {script.disabled}")
+    body = request.body
+    version = script.versions[script.current]
+    call = Call(
+        script=ScriptEntry(app, name, version.number, version.sha256, None),
+        trigger=Trigger("api", request.caller.name),
+        input=HttpInput(
+            body["method"],
+            body["path"],
+            body["params"],
+            body["query"],
+            {key.lower(): value for key, value in body["headers"].items()},
+            pack(body["body"].encode("utf-8", "replace"), request.context.sessions),
+        ),
+        actor=request.caller.actor,
+        correlation_id=request.command.correlation_id,
+        retry=RetryPolicy(attempts=body["attempts"]),
+    )
+    invoker = request.context.node.invoker
+    invocation = invoker.request(call, timeout=30.0)
+    wait = _WAIT.search(request.http.get_header("Prefer") or "")
+    headers = {"Location": f"/api/v1/invocations/{invocation}"}
+    if wait is not None:
+        with contextlib.suppress(NoAnswerYet):
+            invoker.wait(invocation, timeout=min(int(wait[1]), MAX_WAIT_SECONDS))
+    return Reply(status=202, content={"invocation": invocation}, headers=headers)
+
+
+def _replay(request: Request) -> Reply:
+    _stream(request, Role.EDITOR)
+    again = control.replay(
+        request.context.control, request.command, request.id("invocation"), request.body["version"].lower()
+    )
+    return Reply(status=202, content={"invocation": again}, headers={"Location": f"/api/v1/invocations/{again}"})
+
+
+def _cancel(request: Request) -> Reply:
+    _stream(request, Role.EDITOR)
+    control.cancel(request.context.control, request.command, request.id("invocation"), request.body["reason"])
+    return Reply(status=204)
+
+
+def _stream(request: Request, role: Role) -> list[RecordedEvent]:
+    """The invocation's events, if the caller may do what ``role`` may in its app."""
+    invocation = request.id("invocation")
+    with request.context.sessions.session() as connection:
+        stream = read_stream(connection, invocation)
+    known = bool(stream) and stream[0].type == "Requested"
+    if not known or not request.caller.may(role, stream[0].app):
+        if known and request.caller.may(Role.VIEWER, stream[0].app):
+            require(request.caller, role, stream[0].app, 0.0)
+        raise NotFound(
+            f"there is no invocation {invocation}", field="invocation", remedy="See picloud invocations APP."
+        )
+    return stream
+
+
+def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
+    """Everything that the stream tells."""
+    asked = stream[0].event
+    assert isinstance(asked, Requested)
+    state = None
+    attempts: list[dict[str, Any]] = []
+    logs: list[dict[str, Any]] = []
+    whole: dict[str, Any] = {"reply": None, "reason": None, "ended_at": None, "replayed_by": []}
+    for recorded in stream:
+        event: Any = recorded.event
+        state = evolve(state, event)
+        match event:
+            case Started():
+                attempts.append({"attempt": event.attempt, "node": event.node, "started_at": recorded.at})
+            case Succeeded() | AttemptFailed():
+                attempt = attempts[-1] if attempts else {}
+                attempt["ended_at"] = recorded.at
+                attempt |= msgspec.to_builtins(event.usage)
+                if isinstance(event, AttemptFailed):
+                    error = msgspec.to_builtins(event.error)
+                    attempt |= {"error": error, "lost": event.lost, "retry_at": event.retry_at}
+                else:
+                    whole["reply"] = msgspec.to_builtins(event.reply) | {"thrown": event.thrown}
+                    whole["ended_at"] = recorded.at
+                    attempt["effects"] = event.effects
+                logs += [msgspec.to_builtins(line) | {"attempt": event.attempt} for line in event.logs]
+            case DeadLettered() | Cancelled():
+                whole["reason"], whole["ended_at"] = event.reason, recorded.at
+            case Replayed():
+                whole["replayed_by"].append(event.invocation)
+    assert state is not None
+    return {
+        "id": stream[0].stream_id,
+        "state": state.state,
+        "app": asked.app,
+        "script": asked.script,
+        "version": asked.number,
+        "trigger": msgspec.to_builtins(asked.trigger),
+        "actor": stream[0].actor,
+        "requested_at": stream[0].at,
+        "correlation_id": stream[0].correlation_id,
+        "replay_of": asked.replay_of,
+        "input": msgspec.to_builtins(asked.input),
+        "attempts": attempts,
+        "logs": logs,
+        "events": [as_event(recorded) for recorded in stream],
+        **whole,
+    }
+
+
+_ONE: Final = "/invocations/{invocation}"
+_LOCATION: Final = {"Location": "The invocation."}
+
+OPERATIONS: Final = [
+    Operation(
+        method="GET", path="/apps/{app}/invocations", summary="List an app's invocations, newest first",
+        tag="invocations", role=Role.VIEWER, handler=_list, query=InvocationQuery, reply=InvocationList,
+        problems=(404,),
+    ),
+    Operation(
+        method="GET", path=_ONE, summary="One invocation, whole", tag="invocations", role=Role.VIEWER, handler=_show,
+        reply=InvocationWhole, app_of="any", problems=(404,),
+    ),
+    Operation(
+        method="POST", path="/apps/{app}/scripts/{script}/invocations",
+        summary="Run a script; `Prefer: wait=10` waits for its end", tag="invocations", role=Role.EDITOR, handler=_run,
+        body=Run, optional_body=True, status=202, reply=Accepted, problems=(404, 503), headers=_LOCATION,
+    ),
+    Operation(
+        method="POST", path=_ONE + "/replay", summary="Run an ended invocation's input again, as a new one",
+        tag="invocations", role=Role.EDITOR, handler=_replay, body=Replay, optional_body=True, status=202,
+        reply=Accepted, app_of="any", problems=(404, 409), headers=_LOCATION,
+    ),
+    Operation(
+        method="POST", path=_ONE + "/cancel", summary="Call an invocation off", tag="invocations", role=Role.EDITOR,
+        handler=_cancel, body=Cancel, optional_body=True, status=204, app_of="any", problems=(404, 409),
+    ),
+]  # fmt: skip

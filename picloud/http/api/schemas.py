@@ -1,0 +1,439 @@
+"""What goes in and out of the control plane, as marshmallow schemas. Unknown fields are refused."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from marshmallow import Schema, fields, validate
+
+from picloud.domain.invocation import State
+
+APP_NAME: Final = "[a-z][a-z0-9-]{0,62}"
+SCRIPT_NAME: Final = "[a-z][a-z0-9_-]{0,62}"
+MAX_INTEGER: Final = 2**62
+
+_LABEL: Final = validate.Length(min=1, max=63)
+_DURABILITY: Final = validate.OneOf(["outbox", "outcome"])
+
+
+class Page(Schema):
+    """Query of a list."""
+
+    limit = fields.Int(load_default=50, validate=validate.Range(1, 1000), metadata={"description": "Rows at most."})
+    cursor = fields.Str(metadata={"description": "The `next` of the page before."})
+
+
+class NewApp(Schema):
+    """An app to be made."""
+
+    name = fields.Str(required=True, validate=validate.Length(1, 200), metadata={"example": "demo"})
+
+
+class AppOut(Schema):
+    """An app."""
+
+    name = fields.Str(required=True)
+    created_at = fields.DateTime(required=True)
+    scripts = fields.Int(required=True)
+    routes = fields.Int(required=True)
+
+
+class AppList(Schema):
+    """Apps."""
+
+    items = fields.List(fields.Nested(AppOut), required=True)
+
+
+class Deploy(Schema):
+    """A script to be deployed."""
+
+    source = fields.Str(required=True, metadata={"description": "The Rhai source.", "example": '"Hello!"'})
+    routes = fields.List(
+        fields.Str(validate=validate.Length(1, 600)),
+        load_default=list,
+        validate=validate.Length(max=50),
+        metadata={"description": "Routes to point to the script.", "example": ["GET /hello/{name}"]},
+    )
+    durability = fields.Str(load_default=None, allow_none=True, validate=_DURABILITY)
+
+
+class DeployQuery(Schema):
+    """Query of a deploy in plain text."""
+
+    route = fields.List(fields.Str(), load_default=list, metadata={"description": "With a text body: routes."})
+    durability = fields.Str(load_default=None, validate=_DURABILITY)
+
+
+class RouteOut(Schema):
+    """A route."""
+
+    route = fields.Str(required=True, metadata={"example": "GET /hello/{name}"})
+    method = fields.Str(required=True)
+    path = fields.Str(required=True)
+    script = fields.Str(required=True)
+    durability = fields.Str(required=True)
+    url = fields.Str(required=True)
+
+
+class RouteList(Schema):
+    """Routes."""
+
+    items = fields.List(fields.Nested(RouteOut), required=True)
+
+
+class NewRoute(Schema):
+    """A route to be added, or pointed elsewhere."""
+
+    route = fields.Str(required=True, validate=validate.Length(1, 600), metadata={"example": "GET /hello/{name}"})
+    script = fields.Str(required=True, metadata={"example": "hello"})
+    durability = fields.Str(load_default=None, allow_none=True, validate=_DURABILITY)
+
+
+class RouteQuery(Schema):
+    """Which route."""
+
+    route = fields.Str(required=True, validate=validate.Length(1, 600), metadata={"example": "GET /hello/{name}"})
+
+
+class Deployed(Schema):
+    """What a deploy did."""
+
+    app = fields.Str(required=True)
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+    sha256 = fields.Str(required=True)
+    size = fields.Int(required=True)
+    changed = fields.Bool(required=True)
+    urls = fields.List(fields.Str(), required=True)
+
+
+class ScriptOut(Schema):
+    """A deployed script."""
+
+    app = fields.Str(required=True)
+    name = fields.Str(required=True)
+    current = fields.Int(required=True)
+    sha256 = fields.Str(required=True)
+    disabled = fields.Str(required=True, allow_none=True)
+    updated_at = fields.DateTime(required=True)
+    size = fields.Int(required=True)
+    deployed_at = fields.DateTime(required=True)
+    deployed_by = fields.Str(required=True)
+
+
+class ScriptList(Schema):
+    """Scripts."""
+
+    items = fields.List(fields.Nested(ScriptOut), required=True)
+
+
+class VersionOut(Schema):
+    """A version of a script."""
+
+    number = fields.Int(required=True)
+    sha256 = fields.Str(required=True)
+    size = fields.Int(required=True)
+    deployed_at = fields.DateTime(required=True)
+    deployed_by = fields.Str(required=True)
+    current = fields.Bool(required=True)
+
+
+class VersionList(Schema):
+    """Versions, newest first."""
+
+    items = fields.List(fields.Nested(VersionOut), required=True)
+
+
+class SourceQuery(Schema):
+    """Which version's source."""
+
+    version = fields.Int(validate=validate.Range(1, MAX_INTEGER), metadata={"description": "Default: the current one."})
+
+
+class RollBack(Schema):
+    """The version to go back to."""
+
+    version = fields.Int(required=True, strict=True, validate=validate.Range(1, MAX_INTEGER))
+
+
+class RolledBack(Schema):
+    """What a rollback did."""
+
+    version = fields.Int(required=True)
+    from_version = fields.Int(required=True)
+
+
+class Disable(Schema):
+    """Why calls are refused."""
+
+    reason = fields.Str(required=True, validate=_LABEL)
+
+
+class NewToken(Schema):
+    """A token to be issued."""
+
+    name = fields.Str(required=True, validate=_LABEL)
+    role = fields.Str(required=True, validate=validate.OneOf(["owner", "editor", "viewer"]))
+    apps = fields.List(fields.Str(), load_default=list, metadata={"description": "Only for these apps; empty: all."})
+
+
+class TokenOut(Schema):
+    """A token, without its secret."""
+
+    id = fields.UUID(required=True)
+    name = fields.Str(required=True)
+    role = fields.Str(required=True)
+    apps = fields.List(fields.Str(), required=True)
+    issued_at = fields.DateTime(required=True)
+    revoked_at = fields.DateTime(required=True, allow_none=True)
+
+
+class TokenList(Schema):
+    """Tokens."""
+
+    items = fields.List(fields.Nested(TokenOut), required=True)
+
+
+class IssuedToken(Schema):
+    """A new token. The secret is shown this once."""
+
+    id = fields.UUID(required=True)
+    token = fields.Str(required=True)
+
+
+class Me(Schema):
+    """Who the token says you are."""
+
+    name = fields.Str(required=True)
+    role = fields.Str(required=True)
+    apps = fields.List(fields.Str(), required=True)
+
+
+class InvocationOut(Schema):
+    """An invocation in a list."""
+
+    id = fields.UUID(required=True)
+    app = fields.Str(required=True)
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+    state = fields.Str(required=True, validate=validate.OneOf([state.value for state in State]))
+    trigger = fields.Str(required=True)
+    route = fields.Str(required=True)
+    method = fields.Str(required=True)
+    path = fields.Str(required=True)
+    attempt = fields.Int(required=True)
+    requested_at = fields.DateTime(required=True)
+    started_at = fields.DateTime(required=True, allow_none=True)
+    ended_at = fields.DateTime(required=True, allow_none=True)
+    due = fields.DateTime(required=True, allow_none=True)
+    status = fields.Int(required=True, allow_none=True)
+    duration_us = fields.Int(required=True, allow_none=True)
+    cpu_us = fields.Int(required=True, allow_none=True)
+    operations = fields.Int(required=True, allow_none=True)
+    error_kind = fields.Str(required=True, allow_none=True)
+    error_message = fields.Str(required=True, allow_none=True)
+    error_line = fields.Int(required=True, allow_none=True)
+    error_column = fields.Int(required=True, allow_none=True)
+    replay_of = fields.UUID(required=True, allow_none=True)
+    replayed_by = fields.List(fields.UUID(), required=True)
+    correlation_id = fields.UUID(required=True)
+    position = fields.Int(required=True)
+
+
+class InvocationList(Schema):
+    """Invocations, newest first; `next` is the cursor of the page behind, or null."""
+
+    items = fields.List(fields.Nested(InvocationOut), required=True)
+    next = fields.Str(required=True, allow_none=True)
+
+
+class InvocationQuery(Page):
+    """Which invocations."""
+
+    script = fields.Str()
+    state = fields.Str(validate=validate.OneOf([state.value for state in State]))
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+
+
+class InvocationWhole(Schema):
+    """One invocation with everything that is known of it."""
+
+    id = fields.UUID(required=True)
+    state = fields.Str(required=True)
+    app = fields.Str(required=True)
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+    trigger = fields.Dict(required=True)
+    actor = fields.Str(required=True)
+    requested_at = fields.DateTime(required=True)
+    ended_at = fields.DateTime(required=True, allow_none=True)
+    correlation_id = fields.UUID(required=True)
+    replay_of = fields.UUID(required=True, allow_none=True)
+    replayed_by = fields.List(fields.UUID(), required=True)
+    input = fields.Dict(required=True)
+    reply = fields.Dict(required=True, allow_none=True)
+    reason = fields.Str(required=True, allow_none=True)
+    attempts = fields.List(fields.Dict(), required=True)
+    logs = fields.List(fields.Dict(), required=True)
+    events = fields.List(fields.Dict(), required=True)
+
+
+class Run(Schema):
+    """A run asked for by API: the request that the script is to see."""
+
+    method = fields.Str(load_default="POST", validate=validate.OneOf(["GET", "POST", "PUT", "PATCH", "DELETE"]))
+    path = fields.Str(load_default="/", validate=validate.Length(1, 4096))
+    params = fields.Dict(keys=fields.Str(), values=fields.Str(), load_default=dict)
+    query = fields.Dict(keys=fields.Str(), values=fields.Str(), load_default=dict)
+    headers = fields.Dict(keys=fields.Str(), values=fields.Str(), load_default=dict)
+    body = fields.Str(load_default="")
+    attempts = fields.Int(load_default=1, strict=True, validate=validate.Range(1, 100))
+
+
+class Accepted(Schema):
+    """An invocation that was accepted."""
+
+    invocation = fields.UUID(required=True)
+
+
+class Replay(Schema):
+    """On which version: `current`, `original` or a number."""
+
+    version = fields.Str(load_default="current", validate=validate.Length(1, 20))
+
+
+class Cancel(Schema):
+    """Why it is called off."""
+
+    reason = fields.Str(load_default="called off by hand", validate=_LABEL)
+
+
+class LogLine(Schema):
+    """What a script printed or logged."""
+
+    position = fields.Int(required=True)
+    seq = fields.Int(required=True)
+    invocation = fields.UUID(required=True)
+    script = fields.Str(required=True)
+    attempt = fields.Int(required=True)
+    at = fields.DateTime(required=True)
+    level = fields.Str(required=True)
+    message = fields.Str(required=True)
+    fields_ = fields.Dict(required=True, allow_none=True, data_key="fields")
+    line = fields.Int(required=True)
+
+
+class LogList(Schema):
+    """Log lines, oldest first; `next` is the cursor behind the last one."""
+
+    items = fields.List(fields.Nested(LogLine), required=True)
+    next = fields.Str(required=True, allow_none=True)
+
+
+class LogQuery(Page):
+    """Which log lines. Without a cursor: the newest."""
+
+    script = fields.Str()
+    invocation = fields.UUID()
+    level = fields.Str()
+    follow = fields.Bool(metadata={"description": "Stream lines as NDJSON as they come."})
+
+
+class EventOut(Schema):
+    """An event of the audit trail."""
+
+    position = fields.Int(required=True)
+    type = fields.Str(required=True)
+    at = fields.DateTime(required=True)
+    app = fields.Str(required=True)
+    actor = fields.Str(required=True)
+    stream = fields.UUID(required=True)
+    version = fields.Int(required=True)
+    correlation_id = fields.UUID(required=True)
+    causation_id = fields.UUID(required=True)
+    content = fields.Dict(required=True)
+
+
+class EventList(Schema):
+    """Events; `next` is the cursor of the page behind, or null."""
+
+    items = fields.List(fields.Nested(EventOut), required=True)
+    next = fields.Str(required=True, allow_none=True)
+
+
+class EventQuery(Page):
+    """Which events."""
+
+    app = fields.Str()
+    type = fields.Str()
+    actor = fields.Str()
+    stream = fields.UUID()
+    correlation = fields.UUID()
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+    order = fields.Str(load_default="desc", validate=validate.OneOf(["asc", "desc"]))
+
+
+class ProjectionOut(Schema):
+    """A projection."""
+
+    name = fields.Str(required=True)
+    version = fields.Int(required=True)
+    position = fields.Int(required=True)
+    head = fields.Int(required=True)
+    lag = fields.Int(required=True, metadata={"description": "Events behind the head of the log."})
+    state = fields.Str(required=True)
+    error = fields.Str(required=True, allow_none=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class ProjectionList(Schema):
+    """Projections."""
+
+    items = fields.List(fields.Nested(ProjectionOut), required=True)
+
+
+class NewRebuild(Schema):
+    """How to rebuild."""
+
+    verify = fields.Bool(load_default=False, metadata={"description": "Compare with the live rows before the swap."})
+
+
+class RebuildOut(Schema):
+    """A rebuild."""
+
+    id = fields.UUID(required=True)
+    projection = fields.Str(required=True)
+    verify = fields.Bool(required=True)
+    state = fields.Str(required=True)
+    phase = fields.Str(required=True, allow_none=True)
+    events_done = fields.Int(required=True)
+    events_total = fields.Int(required=True)
+    seconds = fields.Float(required=True)
+    difference = fields.Str(required=True, allow_none=True)
+    reason = fields.Str(required=True, allow_none=True)
+
+
+class RebuildId(Schema):
+    """A rebuild that was asked for."""
+
+    rebuild = fields.UUID(required=True)
+
+
+class NodeOut(Schema):
+    """A node."""
+
+    id = fields.UUID(required=True)
+    host = fields.Str(required=True)
+    pid = fields.Int(required=True)
+    capacity = fields.Int(required=True)
+    state = fields.Str(required=True)
+    started_at = fields.DateTime(required=True)
+    ended_at = fields.DateTime(required=True, allow_none=True)
+
+
+class NodeList(Schema):
+    """Nodes."""
+
+    items = fields.List(fields.Nested(NodeOut), required=True)

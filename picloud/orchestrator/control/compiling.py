@@ -1,0 +1,45 @@
+"""A script is compiled when it is uploaded, so that a syntax error is told then and nothing is deployed."""
+
+from __future__ import annotations
+
+from picloud.domain.errors import DomainError
+from picloud.rhai.errors import RhaiError
+from picloud.rhai.limits import Limits
+from picloud.rhai.parser import parse
+
+
+class SyntaxFault(DomainError):
+    """The source is not Rhai. ``line`` and ``column`` are 1 and up; ``excerpt`` shows the line with a caret below."""
+
+    code = "syntax_error"
+
+    def __init__(self, error: RhaiError, source: str) -> None:
+        super().__init__(
+            error.message,
+            field="source",
+            remedy="Mend the script and deploy it again; picloud check FILE says the same without a server.",
+        )
+        self.kind = error.kind
+        self.line = error.line
+        self.column = error.column
+        self.excerpt = excerpt(source, error.line, error.column)
+
+
+def check_source(source: str) -> None:
+    """Raise :class:`SyntaxFault` unless ``source`` compiles."""
+    try:
+        parse(source, Limits())
+    except RhaiError as error:
+        raise SyntaxFault(error, source) from error
+
+
+def excerpt(source: str, line: int, column: int) -> str:
+    """The line with a caret under the place; empty if there is no place."""
+    lines = source.splitlines()
+    if not 1 <= line <= len(lines):
+        return ""
+    text = lines[line - 1]
+    start = max(0, column - 60)
+    shown = text[start : start + 100]
+    gap = "".join("\t" if char == "\t" else " " for char in text[start : column - 1])
+    return f"{shown}\n{gap}^"

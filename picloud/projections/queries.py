@@ -1,0 +1,199 @@
+"""What the control plane reads: lists of the projections' rows, newest or alphabetically first, page by page.
+
+Rows come as dictionaries named as the API names their fields: they go out as JSON without another layer in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+Row = dict[str, Any]
+
+_APPS: Final = """
+    SELECT a.name, a.created_at,
+           (SELECT count(*) FROM catalog.scripts s WHERE s.app = a.name AND s.current IS NOT NULL) AS scripts,
+           (SELECT count(*) FROM catalog.routes r WHERE r.app = a.name) AS routes
+    FROM catalog.apps a
+    WHERE a.removed_at IS NULL
+    ORDER BY a.name
+"""
+_SCRIPTS: Final = """
+    SELECT s.app, s.name, s.current, s.sha256, s.disabled, s.updated_at, v.size, v.deployed_at, v.deployed_by
+    FROM catalog.scripts s
+    JOIN catalog.versions v ON v.id = s.id AND v.number = s.current
+    WHERE s.app = %s AND s.current IS NOT NULL
+    ORDER BY s.name
+"""
+_VERSIONS: Final = """
+    SELECT v.number, v.sha256, v.size, v.deployed_at, v.deployed_by, v.number IS NOT DISTINCT FROM s.current AS current
+    FROM catalog.versions v
+    JOIN catalog.scripts s ON s.id = v.id
+    WHERE v.app = %s AND v.script = %s
+    ORDER BY v.number DESC
+"""
+_ROUTES: Final = """
+    SELECT app, method, path, script, durability
+    FROM catalog.routes
+    WHERE app = %s
+    ORDER BY path, method
+"""
+_TOKENS: Final = """
+    SELECT id, name, role, apps, issued_at, revoked_at
+    FROM catalog.tokens
+    ORDER BY issued_at, id
+"""
+_NODES: Final = """
+    SELECT id, host, pid, capacity, state, started_at, ended_at
+    FROM catalog.nodes
+    WHERE state = 'live' OR ended_at > now() - interval '1 day'
+    ORDER BY started_at DESC, id
+    LIMIT 200
+"""
+_IS_LAST_OWNER: Final = """
+    SELECT count(*) FILTER (WHERE id = %(token)s) = 1 AND count(*) = 1
+    FROM catalog.tokens
+    WHERE role = 'owner' AND apps = '{}' AND revoked_at IS NULL
+"""
+_INVOCATION_COLUMNS: Final = """
+    id, app, script, number AS version, state, trigger_kind AS trigger, trigger_name AS route, method, path, attempt,
+    requested_at, started_at, ended_at, due, status, duration_us, cpu_us, operations, error_kind, error_message,
+    error_line, error_column, replay_of, replayed_by, correlation_id, requested_position AS position
+"""
+_LOG_COLUMNS: Final = "position, seq, invocation_id AS invocation, script, attempt, at, level, message, fields, line"
+_OUTBOX: Final = """
+    SELECT count(*) AS waiting, coalesce(extract(epoch FROM clock_timestamp() - min(due))::float8, 0) AS oldest_seconds
+    FROM outbox.pending
+"""
+_LIVE_NODES: Final = (
+    "SELECT count(*) AS nodes, coalesce(sum(capacity), 0)::int AS capacity FROM catalog.nodes WHERE state = 'live'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationFilter:
+    """Which invocations are asked for; None means any. ``before`` is a position, exclusive; newest first."""
+
+    app: str
+    script: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which log lines are asked for; None means any. ``after`` and ``before`` are (position, seq), exclusive."""
+
+    app: str
+    script: str | None = None
+    invocation: UUID | None = None
+    level: str | None = None
+    after: tuple[int, int] | None = None
+    before: tuple[int, int] | None = None
+    limit: int = 200
+
+
+_INVOCATION_CONDITIONS: Final = {
+    "script": "script = %(script)s",
+    "state": "state = %(state)s",
+    "since": "requested_at >= %(since)s",
+    "until": "requested_at < %(until)s",
+    "before": "requested_position < %(before)s",
+}
+_LOG_CONDITIONS: Final = {
+    "script": "script = %(script)s",
+    "invocation": "invocation_id = %(invocation)s",
+    "level": "level = %(level)s",
+}
+
+
+def apps(connection: psycopg.Connection) -> list[Row]:
+    """Every app, with the numbers of its scripts and routes."""
+    return _rows(connection, _APPS)
+
+
+def scripts_of(connection: psycopg.Connection, app: str) -> list[Row]:
+    """An app's deployed scripts."""
+    return _rows(connection, _SCRIPTS, (app,))
+
+
+def versions_of(connection: psycopg.Connection, app: str, script: str) -> list[Row]:
+    """A script's versions, newest first."""
+    return _rows(connection, _VERSIONS, (app, script))
+
+
+def routes_of(connection: psycopg.Connection, app: str) -> list[Row]:
+    """An app's routes."""
+    return _rows(connection, _ROUTES, (app,))
+
+
+def tokens(connection: psycopg.Connection) -> list[Row]:
+    """Every token, revoked ones too, oldest first."""
+    return _rows(connection, _TOKENS)
+
+
+def nodes(connection: psycopg.Connection) -> list[Row]:
+    """Live nodes, and those that ended within a day."""
+    return _rows(connection, _NODES)
+
+
+def is_last_owner(connection: psycopg.Connection, token: UUID) -> bool:
+    """Whether this is the only token left that owns everything."""
+    row = connection.execute(_IS_LAST_OWNER, {"token": token}).fetchone()
+    return row is not None and bool(row[0])
+
+
+def invocations(connection: psycopg.Connection, wanted: InvocationFilter) -> list[Row]:
+    """Invocations, newest first."""
+    values, conditions = _chosen(wanted, _INVOCATION_CONDITIONS)
+    query = f"""
+        SELECT {_INVOCATION_COLUMNS}
+        FROM invocations.invocations
+        WHERE {" AND ".join(["app = %(app)s", *conditions])}
+        ORDER BY requested_position DESC
+        LIMIT %(limit)s
+    """
+    return _rows(connection, query, {"app": wanted.app, "limit": wanted.limit, **values})
+
+
+def log_lines(connection: psycopg.Connection, wanted: LogFilter) -> list[Row]:
+    """Log lines, oldest first: those behind ``after``, or else the newest (before ``before``)."""
+    values, conditions = _chosen(wanted, _LOG_CONDITIONS)
+    for name, sign in (("after", ">"), ("before", "<")):
+        bound = getattr(wanted, name)
+        if bound is not None:
+            conditions.append(f"(position, seq) {sign} (%({name}_position)s, %({name}_seq)s)")
+            values |= {f"{name}_position": bound[0], f"{name}_seq": bound[1]}
+    forward = wanted.after is not None
+    query = f"""
+        SELECT {_LOG_COLUMNS}
+        FROM logs.lines
+        WHERE {" AND ".join(["app = %(app)s", *conditions])}
+        ORDER BY position {"ASC" if forward else "DESC"}, seq {"ASC" if forward else "DESC"}
+        LIMIT %(limit)s
+    """
+    found = _rows(connection, query, {"app": wanted.app, "limit": wanted.limit, **values})
+    return found if forward else found[::-1]
+
+
+def load_of_platform(connection: psycopg.Connection) -> Row:
+    """What waits in the outbox, and how many nodes live."""
+    return _rows(connection, _OUTBOX)[0] | _rows(connection, _LIVE_NODES)[0]
+
+
+def _chosen(wanted: object, known: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+    values = {name: getattr(wanted, name) for name in known if getattr(wanted, name) is not None}
+    return values, [known[name] for name in values]
+
+
+def _rows(connection: psycopg.Connection, query: str, parameters: Any = None) -> list[Row]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode(), parameters).fetchall()

@@ -1,0 +1,185 @@
+"""``python -m tests.benchmarks [--quick] [--write] [NAME …]``: measure, print, and keep docs/benchmarks.md true."""
+
+from __future__ import annotations
+
+# First of all: the rebuild and the generator of history run in this process.
+from gevent import monkey
+
+monkey.patch_all(thread=False, subprocess=False, select=False, socket=False)
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import platform as machine  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
+from pathlib import Path  # noqa: E402
+from statistics import median  # noqa: E402
+
+from tests.acceptance.platform import Platform, free_port  # noqa: E402
+from tests.benchmarks import history, processes  # noqa: E402
+from tests.benchmarks.client import Measured, drive, request_bytes  # noqa: E402
+from tests.benchmarks.report import Report  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+HELLO = "#{ message: `Hello, ${ctx.request.params.name}!` }"
+
+
+class Bench:
+    """One run: a platform, the yardstick beside it, and what was found."""
+
+    def __init__(self, *, quick: bool) -> None:
+        self.seconds = 2.0 if quick else 5.0
+        self.rounds = 1 if quick else 3
+        self.idle_seconds = 10.0 if quick else 60.0
+        self.events = 60_000 if quick else 300_000
+        self.report = Report()
+
+    @contextmanager
+    def platform(self) -> Iterator[Platform]:
+        """A platform with default settings on two workers."""
+        folder = Path(tempfile.mkdtemp(prefix="picloud-bench-"))
+        try:
+            with Platform(folder, log_level="warning") as running:
+                running.deploy("bench", "outbox", HELLO, "GET /outbox/{name}")
+                running.deploy("bench", "outcome", HELLO, "GET /outcome/{name}", durability="outcome")
+                yield running
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Cold and warm start, idle CPU, memory after the start."""
+        folder = Path(tempfile.mkdtemp(prefix="picloud-bench-"))
+        running = Platform(folder, log_level="warning")
+        cold = running.start()
+        running.stop()
+        warm = running.start()
+        sizes = processes.proportional_megabytes(running.pid)
+        idle = processes.idle_cpu(running.pid, self.idle_seconds)
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        self.report.add("first start to ready", f"{cold:.2f} s")
+        self.report.add("`picloud up` warm to ready", f"{warm:.2f} s", "under 3 s", warm < 3)
+        scaled = idle["picloud"] * 60 / self.idle_seconds
+        self.report.add("idle CPU in 60 s, without PostgreSQL", f"{scaled:.3f} s", "at most 0.1 s", scaled <= 0.1)
+        self.report.add("idle CPU in 60 s, PostgreSQL", f"{idle['postgres'] * 60 / self.idle_seconds:.3f} s")
+        total = sum(sizes.values())
+        parts = ", ".join(f"{kind} {size:.0f}" for kind, size in sorted(sizes.items()))
+        self.report.add(f"proportional memory after start ({parts})", f"{total:.0f} MB", "at most 180 MB", total <= 180)
+
+    def requests(self) -> None:
+        """Durable synchronous requests against bare Falcon, in turns within each round."""
+        with self.platform() as running, _yardstick() as port:
+            targets: list[tuple[str, int, bytes]] = [
+                ("bare Falcon", port, request_bytes("GET", "/hello/ada")),
+                ("outbox", running.port, request_bytes("GET", "/apps/bench/outbox/ada")),
+                ("outcome", running.port, request_bytes("GET", "/apps/bench/outcome/ada")),
+            ]
+            for _, target, request in targets:
+                drive(target, request, connections=8, seconds=1.0)
+            for connections in (1, 16, 64):
+                found: dict[str, list[Measured]] = {name: [] for name, _, _ in targets}
+                for _ in range(self.rounds):
+                    for name, target, request in targets:
+                        found[name].append(drive(target, request, connections=connections, seconds=self.seconds))
+                self._compare(connections, found)
+
+    def _compare(self, connections: int, found: dict[str, list[Measured]]) -> None:
+        wanted = {("outbox", 64): 0.35, ("outcome", 64): 0.50}
+        for name, rounds in found.items():
+            rate = median(m.per_second for m in rounds)
+            p50, p99 = median(m.p50 for m in rounds), median(m.p99 for m in rounds)
+            failed = sum(m.failed for m in rounds)
+            ratio = median(m.per_second / b.per_second for m, b in zip(rounds, found["bare Falcon"], strict=True))
+            text = f"{rate:,.0f} /s, p50 {p50:.2f} ms, p99 {p99:.2f} ms, {ratio:.2f} of bare Falcon"
+            if failed:
+                text += f", {failed} FAILED"
+            target = wanted.get((name, connections))
+            if target is not None:
+                self.report.add(f"{name}, {connections} connections", text, f"at least {target}", ratio >= target)
+            elif connections == 1 and name != "bare Falcon":
+                self.report.add(f"{name}, 1 connection", text, "p50 under 5 ms", p50 < 5)
+            else:
+                self.report.add(f"{name}, {connections} connections", text)
+
+    def asynchronous(self) -> None:
+        """Asynchronous invocations: from the first request to the last outcome."""
+        with self.platform() as running:
+            request = request_bytes("GET", "/apps/bench/outbox/ada", headers="Prefer: respond-async\r\n")
+            drive(running.port, request, connections=8, seconds=0.5)
+            history.wait_settled(running.dsn)
+            began = time.perf_counter()
+            before = history.succeeded(running.dsn)
+            accepted = drive(running.port, request, connections=16, seconds=self.seconds * 2)
+            history.wait_settled(running.dsn)
+            elapsed = time.perf_counter() - began
+            rate = (history.succeeded(running.dsn) - before) / elapsed
+        self.report.add("asynchronous, accepted", f"{accepted.per_second:,.0f} /s, p50 {accepted.p50:.2f} ms")
+        self.report.add("asynchronous, run to their end", f"{rate:,.0f} /s", "at least 2,000 /s", rate >= 2000)
+
+    def wake(self) -> None:
+        """From an append on one node to the start on another, by the database's clock."""
+        with self.platform() as running:
+            latencies = history.wake_latencies(running.dsn, "bench", "outbox", count=300)
+        p50, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
+        text = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+        self.report.add("wake, append on one node to start on another", text, "p50 under 4 ms", p50 < 4)
+
+    def rebuild(self) -> None:
+        """Rebuild of the invocations projection against reading the same rows raw."""
+        with self.platform() as running:
+            history.write_invocations(running.dsn, self.events)
+            raw = history.raw_read_rate(running.dsn)
+            rate = history.rebuild_rate(running)
+        text = f"{rate:,.0f} events/s, {rate / raw:.2f} of reading the same rows raw"
+        self.report.add("rebuild of invocations", text, "at least 50,000 /s", rate >= 50_000)
+
+
+@contextmanager
+def _yardstick() -> Iterator[int]:
+    port = free_port()
+    environment = {**os.environ, "BENCH_PORT": str(port), "BENCH_WORKERS": "2"}
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:tests.benchmarks.hello_server"]
+    server = subprocess.Popen(command, env=environment, cwd=ROOT)
+    end = time.monotonic() + 20
+    while True:
+        try:
+            drive(port, request_bytes("GET", "/hello/ada"), connections=1, seconds=0.01)
+            break
+        except OSError:
+            assert time.monotonic() < end, "the bare Falcon server didn't start"
+            time.sleep(0.05)
+    try:
+        yield port
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def main() -> int:
+    """Run what was asked for; return the exit code."""
+    names = ("start", "requests", "asynchronous", "wake", "rebuild")
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("names", nargs="*", choices=[*names, []], help="what to measure (default: everything)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    arguments = parser.parse_args()
+    bench = Bench(quick=arguments.quick)
+    for name in arguments.names or names:
+        measure: Callable[[], None] = getattr(bench, name)
+        print(f"— {name}", flush=True)
+        measure()
+    if arguments.write:
+        about = f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}"
+        text = bench.report.markdown(f"{datetime.now(UTC):%Y-%m-%d}", about)
+        (ROOT / "docs" / "benchmarks.md").write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
