@@ -1,11 +1,15 @@
 """The syntax tree.
 
-Each node has the ``line`` and ``column`` that Rhai reports for an error in it: an operator's is that of its sign, a call's
-that of the function's name, a property's that of its name, an index's that of the index expression (``at`` is the
-bracket), everything else's is where it begins. Names are as written; what they mean is the resolver's business.
+Each node has the ``line`` and ``column`` that Rhai reports for an error in it: an operator's is that of its sign, a
+call's that of the function's name, a property's that of its name, an index's that of the index expression (``at`` is
+the bracket), everything else's is where it begins. Some errors of a run are about an expression as a whole: then Rhai
+tells its :func:`position` or its :func:`start`. Line and column are 0 where Rhai gives no place. Names are as written;
+what they mean is the resolver's business.
 
-A program is a list of statements and the functions that it defines. ``Program`` and ``Function`` are what the parser
-returns; a closure is an expression that holds its own body.
+A script is a list of statements and the functions that it defines; a closure is an expression that holds its own body.
+The value of a block is that of its last statement, with a semicolon behind it or without.
+
+The tree that the parser hands out is the one that Rhai runs, that is, behind its optimiser (see ``parser/folding.py``).
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ class Expression(Node):
 
 
 class Statement(Node):
-    """Is done. A block's last statement is its value if it is an ``ExpressionStatement`` without semicolon."""
+    """Is done. A block's value is that of its last statement: that of the expression, or () for all other kinds."""
 
     __slots__ = ()
 
@@ -39,16 +43,21 @@ class Statement(Node):
 
 @dataclass(slots=True, eq=False)
 class Literal(Expression):
-    """An integer, float, string, boolean or () by its Python value; a character is a ``CharLiteral``."""
+    """An integer, float, string, boolean or () by its Python value; a character is a ``CharLiteral``.
+
+    ``folded`` if it isn't written so: the optimiser put it in place of an operation or a constant's name.
+    """
 
     value: Any
+    folded: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class CharLiteral(Expression):
-    """``'x'``."""
+    """``'x'``; ``folded`` as with a ``Literal``."""
 
     text: str
+    folded: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -86,9 +95,14 @@ class RangeExpression(Expression):
 
 @dataclass(slots=True, eq=False)
 class Variable(Expression):
-    """A name."""
+    """A name.
+
+    ``copied`` if the optimiser put the value of a constant array or map in its place: it is no variable any more, so
+    who changes it changes a copy.
+    """
 
     name: str
+    copied: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -98,10 +112,11 @@ class This(Expression):
 
 @dataclass(slots=True, eq=False)
 class QualifiedName(Expression):
-    """``a::b::name``; ``global::name`` has the path ``["global"]``."""
+    """``a::b::name``; ``global::name`` has the path ``["global"]``. ``root`` is the place of the path's first name."""
 
     path: list[str]
     name: str
+    root: tuple[int, int]
 
 
 # ------------------------------------------------------------------------------------------------ operators
@@ -158,12 +173,16 @@ class Index(Expression):
 
 @dataclass(slots=True, eq=False)
 class Call(Expression):
-    """``name(arguments)``, ``path::name(arguments)``; ``capture`` for ``name!(arguments)``, which lends the scope."""
+    """``name(arguments)``, ``path::name(arguments)``; ``capture`` for ``name!(arguments)``, which lends the scope.
+
+    ``root`` is the place of the path's first name, if there is one.
+    """
 
     path: list[str]
     name: str
     arguments: list[Expression]
     capture: bool = False
+    root: tuple[int, int] = (0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -178,11 +197,20 @@ class MethodCall(Expression):
 
 
 @dataclass(slots=True, eq=False)
+class Capture(Node):
+    """An outer name that a closure uses, where it first does; ``copied`` if it is a constant, handed over by value."""
+
+    name: str
+    copied: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class Closure(Expression):
-    """``|parameters| body``."""
+    """``|parameters| body``. ``captures`` are its outer names; in Rhai they come before the parameters."""
 
     parameters: list[str]
     body: Block
+    captures: list[Capture] = field(default_factory=list)
 
 
 # ------------------------------------------------------------------------------------------------ control
@@ -262,10 +290,9 @@ class Try(Expression):
 
 @dataclass(slots=True, eq=False)
 class ExpressionStatement(Statement):
-    """An expression; ``discarded`` if a semicolon, or further statements, throw its value away."""
+    """An expression."""
 
     expression: Expression
-    discarded: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -350,3 +377,29 @@ class Script:
 
     statements: list[Statement]
     functions: list[Function]
+
+
+# ------------------------------------------------------------------------------------------------ places
+
+
+def position(expression: Expression) -> tuple[int, int]:
+    """The place of an expression as a whole: its sign's, a chain's first dot's or bracket's, else its beginning."""
+    while isinstance(expression, Property | MethodCall | Index):
+        place = expression.at if isinstance(expression, Index) else expression.dot
+        expression = expression.base
+        if not isinstance(expression, Property | MethodCall | Index):
+            return place
+    return expression.line, expression.column
+
+
+def start(expression: Expression) -> tuple[int, int]:
+    """The place where an expression begins; Rhai takes operators and calls to begin with their sign and name."""
+    while True:
+        if isinstance(expression, Property | MethodCall | Index):
+            expression = expression.base
+        elif isinstance(expression, Logical):
+            expression = expression.left
+        elif isinstance(expression, QualifiedName):
+            return expression.root
+        else:
+            return expression.line, expression.column

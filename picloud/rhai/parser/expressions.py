@@ -189,7 +189,8 @@ class Expressions(TokenStream):
             elif sign == "(" and isinstance(base, Variable | QualifiedName):
                 self.index += 1
                 path = base.path if isinstance(base, QualifiedName) else []
-                base = Call(base.line, base.column, path, base.name, self._arguments(base.name))
+                root = base.root if isinstance(base, QualifiedName) else (0, 0)
+                base = Call(base.line, base.column, path, base.name, self._arguments(base.name), root=root)
             elif sign == "!" and isinstance(base, Variable) and self._next_is_call():
                 self.index += 2
                 base = Call(base.line, base.column, [], base.name, self._arguments(base.name), capture=True)
@@ -197,7 +198,8 @@ class Expressions(TokenStream):
                 self.index += 1
                 name = self.variable_name()
                 path = [*base.path, base.name] if isinstance(base, QualifiedName) else [base.name]
-                base = QualifiedName(base.line, base.column, path, str(name[1]))
+                root = base.root if isinstance(base, QualifiedName) else (base.line, base.column)
+                base = QualifiedName(name[2], name[3], path, str(name[1]), root)
             else:
                 break
             links += 1
@@ -305,7 +307,7 @@ class Expressions(TokenStream):
         statements = self.statements(None)
         self.depth -= 1
         self.tokens, self.index = outer
-        if len(statements) == 1 and isinstance(statements[0], ExpressionStatement) and not statements[0].discarded:
+        if len(statements) == 1 and isinstance(statements[0], ExpressionStatement):
             return statements[0].expression
         return Block(line, column, statements)
 

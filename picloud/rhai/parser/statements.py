@@ -96,12 +96,11 @@ class Parser(Expressions):
         token = self.token
         expression = isinstance(statement, ExpressionStatement)
         if self.accept(";"):
-            if expression:
-                statement.discarded = True  # type: ignore[attr-defined]
+            pass
         elif token[0] == "eof" or (closing is not None and self.is_sign(closing)):
             pass
         elif expression and isinstance(statement.expression, _ENDS_ITSELF):  # type: ignore[attr-defined]
-            statement.discarded = True  # type: ignore[attr-defined]
+            pass
         else:
             raise self._unterminated(token)
         return statement
