@@ -138,6 +138,12 @@ class RhaiError(Exception):
         """Whether it passes through calls as it is, only with the place of each call."""
         return self.kind in _NOT_CATCHABLE
 
+    def located(self) -> RhaiError:
+        """Return the error to be raised again further out: what it left so far is in it, so its traceback begins anew."""
+        return RhaiError(
+            self.kind, *self.payload, position=self.position, cause=self.cause, stage=self.stage, detail=self.detail
+        )
+
     def fields(self) -> dict[str, Any]:
         """What a script's ``catch`` variable holds beside message and place."""
         error = self.innermost
@@ -233,7 +239,7 @@ def _runtime(value: Any = None, *_: Any) -> str:
 
     if value is None or value == "":
         return "Runtime error"
-    return f"Runtime error: {display(None, value)}"
+    return f"Runtime error: {display(value)}"
 
 
 def _in_function(name: str, source: str) -> str:
@@ -287,6 +293,7 @@ _TEXTS: Final[dict[str, Callable[..., str]]] = {
         f"Bit-field index {index} out of bounds: only {length} bits in bit-field"
     ),
     "ErrorDataTooLarge": lambda what: f"{what} too large",
+    "Exit": _always("NOT AN ERROR - exit value"),
 }
 
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -322,6 +329,7 @@ _NOT_CATCHABLE: Final = frozenset(
         "ErrorStackOverflow",
         "ErrorDataTooLarge",
         "ErrorTerminated",
+        "Exit",
     }
 )
 

@@ -21,3 +21,8 @@ class Limits:
     max_modules: int = 0
     slice_operations: int = 10_000
     """After so many operations the host's slice hook is called."""
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the size of anything is limited."""
+        return bool(self.max_string_size or self.max_array_size or self.max_map_size)

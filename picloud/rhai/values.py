@@ -133,12 +133,18 @@ class FnPtr:
     """A function pointer: a name, arguments that were curried into it, and the script function it is tied to, if
     any."""
 
-    __slots__ = ("curry", "function", "has_environment", "name")
+    __slots__ = ("curry", "function", "has_environment", "home", "name")
 
     rhai_type = "Fn"
 
     def __init__(
-        self, name: str, curry: tuple[Any, ...] = (), *, function: Any = None, has_environment: bool = False
+        self,
+        name: str,
+        curry: tuple[Any, ...] = (),
+        *,
+        function: Any = None,
+        has_environment: bool = False,
+        home: Any = None,
     ) -> None:
         self.name = name
         self.curry = curry
@@ -149,6 +155,8 @@ class FnPtr:
         name is looked up at each call."""
         self.has_environment = has_environment
         """Whether it was made by a script: then it knows the script's functions and modules."""
+        self.home = home
+        """The run (``runtime.run.Run``) of the module that made it: where its name is looked up. None is the caller's."""
 
     @property
     def is_closure(self) -> bool:
@@ -157,7 +165,13 @@ class FnPtr:
 
     def curried(self, arguments: tuple[Any, ...]) -> FnPtr:
         """Return a pointer with more curried arguments."""
-        return FnPtr(self.name, self.curry + arguments, function=self.function, has_environment=self.has_environment)
+        return FnPtr(
+            self.name,
+            self.curry + arguments,
+            function=self.function,
+            has_environment=self.has_environment,
+            home=self.home,
+        )
 
 
 _NAMES: Final[dict[type, str]] = {

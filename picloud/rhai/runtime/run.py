@@ -1,24 +1,16 @@
-"""One run of a program: its limits, its budget of operations, its way to the host and to script functions.
-
-The budget is an iterator. A loop of the language is a Python ``for`` over :attr:`Run.ticks`, a call takes one element:
-so a turn is paid for by the same byte code that makes it, and no counter is written. The iterator hands out the present
-slice; when that is used up, the host gets its turn and another slice begins. It never ends but by raising.
-"""
+"""One run of a program: its limits, its budget of operations, its way to the host and to functions."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice, repeat
-from operator import length_hint
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
-from picloud.rhai.errors import RhaiError
 from picloud.rhai.limits import Limits
-from picloud.rhai.values import FnPtr
-
-_ENDLESS: Final = 1 << 62
+from picloud.rhai.registry import Native, Registry, not_found
+from picloud.rhai.runtime.budget import Budget
+from picloud.rhai.runtime.functions import FunctionKey, Functions, Module, ScriptFunction
+from picloud.rhai.values import FnPtr, Shared
 
 
 class Host(Protocol):
@@ -34,7 +26,7 @@ class Host(Protocol):
         """So many operations were used so far. It may raise to end the run, or switch to another greenlet."""
 
     def resolve(self, path: str) -> Any:
-        """The module called ``path``, or None."""
+        """The module called ``path``: its source as text, a ``Module``, or None if there is none."""
 
 
 class DefaultHost:
@@ -55,37 +47,110 @@ class DefaultHost:
 
 
 class Run:
-    """See the module. Natives use :attr:`limits`, :attr:`host`, :meth:`pay`, :meth:`call` and what else stands below."""
+    """See the module. Natives use ``limits``, ``host``, ``pay``, ``call``, ``native``, ``find`` and ``nanoseconds``."""
 
-    __slots__ = ("_before", "_most", "_slice", "depth", "host", "limits", "ticks")
+    __slots__ = (
+        "budget",
+        "compile_module",
+        "compile_text",
+        "constants",
+        "depth",
+        "exports",
+        "functions",
+        "host",
+        "imports",
+        "libraries",
+        "limits",
+        "modules",
+        "registry",
+        "scope",
+    )
 
-    def __init__(self, limits: Limits, host: Host) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        host: Host,
+        registry: Registry,
+        modules: Mapping[str, Module],
+        budget: Budget | None = None,
+    ) -> None:
         self.limits = limits
         self.host = host
+        self.budget = budget or Budget(limits.max_operations, limits.slice_operations, host.on_slice)
+        self.registry = registry
+        self.modules = modules
+        """Modules that are there without an import."""
         self.depth = 0
-        """Levels of calls of script functions, up to date wherever a native may call back."""
-        self._most = limits.max_operations or _ENDLESS
-        self._before = 0
-        self._slice: repeat[None] = repeat(None, 0)
-        self.ticks: Iterator[None] = chain.from_iterable(iter(self._next_slice, None))
+        """Levels of calls, up to date wherever a native may call back."""
+        self.functions: Functions = {}
+        """The script functions of the program."""
+        self.libraries: list[Functions] = []
+        """Script functions of modules whose functions are running, innermost last."""
+        self.scope: list[tuple[str, Shared]] = []
+        """Variables that the host gave, and those of functions that ``eval`` may look into."""
+        self.constants: dict[str, Any] = {}
+        """Constants of the script's top level, for ``global::NAME``."""
+        self.imports: list[tuple[str | None, Module]] = []
+        self.exports: dict[str, str] = {}
+        self.compile_text: Callable[[str], Callable[[Run, int, Any], Any]] | None = None
+        """What ``eval`` compiles its text with."""
+        self.compile_module: Callable[[Run, int, str, str], Module] | None = None
+        """What ``import`` makes a module of a source with."""
+
+    # ---------------------------------------------------------------------------------------- the budget
 
     @property
     def operations(self) -> int:
         """Operations used so far."""
-        return self._before - length_hint(self._slice)
+        return self.budget.used
 
     def pay(self, operations: int) -> None:
         """Take so many operations. Raises ErrorTooManyOperations, or what the host's hook raises."""
-        left = length_hint(self._slice)
-        if operations <= left:
-            # What is left of the slice stays an iterator that loops already hold, so it is used up by going through it.
-            deque(islice(self._slice, operations), 0)
-            return
-        deque(self._slice, 0)
-        self._before += operations - left
-        if self._before > self._most:
-            raise RhaiError("ErrorTooManyOperations")
-        self.host.on_slice(self._before)
+        self.budget.pay(operations)
+
+    def child(self) -> Run:
+        """Return a run for a module: with functions and variables of its own, on the same budget."""
+        run = Run(self.limits, self.host, self.registry, self.modules, self.budget)
+        run.compile_text = self.compile_text
+        run.compile_module = self.compile_module
+        return run
+
+    def nanoseconds(self) -> int:
+        """The clock behind ``timestamp``."""
+        return time.monotonic_ns()
+
+    # ---------------------------------------------------------------------------------------- functions
+
+    def find(self, key: str, types: tuple[type, ...]) -> Native | None:
+        """Return the native that answers a call with arguments of these types."""
+        native = self.registry.resolve(key, types)
+        if native is None and self.imports:
+            return self._imported(key, types)
+        return native
+
+    def _imported(self, key: str, types: tuple[type, ...]) -> Native | None:
+        return None
+
+    def native(self, name: str, arguments: Sequence[Any]) -> Any:
+        """Call a native by name with arguments by value. Raises ErrorFunctionNotFound."""
+        types = tuple(map(type, arguments))
+        native = self.find(name, types)
+        if native is None:
+            raise not_found(name, types)
+        result = native.function(self, *arguments) if native.run else native.function(*arguments)
+        return result[1] if native.replaces else result
+
+    def script_function(self, key: FunctionKey) -> ScriptFunction | None:
+        """Return a script function of the program, or of the module whose function is running."""
+        for functions in reversed(self.libraries):
+            found = functions.get(key)
+            if found is not None:
+                return found
+        return self.functions.get(key)
+
+    def script_functions(self) -> Iterable[ScriptFunction]:
+        """Return the functions that the script defines, without closures."""
+        return [function for function in self.functions.values() if not function.name.startswith("anon$")]
 
     def call(self, pointer: FnPtr, arguments: Sequence[Any], this: list[Any] | None = None) -> Any:
         """Call a function pointer.
@@ -93,18 +158,6 @@ class Run:
         ``this`` is a list of one element, the value that ``this`` is bound to; look into it after the call, for the
         function may have changed it.
         """
-        raise NotImplementedError
+        from picloud.rhai.runtime.calls import call_back
 
-    def nanoseconds(self) -> int:
-        """The clock behind ``timestamp``."""
-        return time.monotonic_ns()
-
-    def _next_slice(self) -> repeat[None]:
-        if self._before >= self._most:
-            raise RhaiError("ErrorTooManyOperations")
-        if self._before:
-            self.host.on_slice(self._before)
-        size = min(self.limits.slice_operations, self._most - self._before)
-        self._before += size
-        self._slice = repeat(None, size)
-        return self._slice
+        return call_back(self, pointer, tuple(arguments), this)

@@ -1,0 +1,228 @@
+"""Calls by name, and what the language makes of some names: ``call``, ``curry``, ``Fn``, ``eval``, ``type_of`` and so on.
+
+A script function is known when code is made, so its call is a Python call. Natives are found by the types of their arguments at
+run time. A native that may change its first argument gets the variable itself if that argument is one, as in Rust.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from picloud.rhai import syntax
+from picloud.rhai.codegen import nodes, types
+from picloud.rhai.codegen.chains import Chains
+from picloud.rhai.codegen.emitter import Value, start
+from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
+from picloud.rhai.errors import Position
+from picloud.rhai.resolver import FunctionScope, Variable
+
+_SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
+
+
+class FunctionPlan:
+    """A function that code is made for."""
+
+    __slots__ = ("name", "node", "parameters", "private", "python", "result", "scope", "this_type")
+
+    def __init__(self, python: str, name: str, node: Any, scope: FunctionScope) -> None:
+        self.python = python
+        """Name of the Python function; the object for it is called the same with an S in front."""
+        self.name = name
+        self.node = node
+        self.scope = scope
+        self.parameters = list(node.parameters)
+        self.this_type: str | None = getattr(node, "this_type", None)
+        self.private: bool = getattr(node, "private", False)
+        self.result = ANY
+
+    @property
+    def uses_this(self) -> bool:
+        """Whether it takes ``this``."""
+        return self.scope.uses_this
+
+    @property
+    def arity(self) -> int:
+        """Number of parameters, with captured variables."""
+        return len(self.scope.captures) + len(self.parameters)
+
+
+class Calls(Chains):
+    """The part of the generator for calls."""
+
+    plans: dict[tuple[str, int], list[FunctionPlan]]
+    closures: dict[Any, FunctionPlan]
+
+    def script_functions_named(self, name: str, count: int) -> list[FunctionPlan]:
+        """Return the script functions of that name and number of parameters, one for each type of ``this``."""
+        return self.plans.get((name, count), [])
+
+    def function_named(self, name: str) -> Any:
+        """Return a pointer to the first script function of that name; None if there is none."""
+        for (known, _), plans in self.plans.items():
+            if known == name:
+                return nodes.call("close", [nodes.name("S" + plans[0].python), nodes.name("R")])
+        return None
+
+    # ---------------------------------------------------------------------------------------- calls
+
+    def call(self, node: syntax.Call) -> Value:
+        """Return the value of a call."""
+        place = node.line, node.column
+        if node.path:
+            return self._qualified(node, place)
+        if node.name in _SPECIAL:
+            special = self._special(node, place)
+            if special is not None:
+                return special
+        arguments = self._arguments(node)
+        plan = next(
+            (plan for plan in self.script_functions_named(node.name, len(arguments)) if not plan.this_type), None
+        )
+        if plan is not None:
+            return Value(self.direct_call(plan, None, arguments, place), plan.result)
+        name = nodes.constant(node.name)
+        head = [nodes.name("R"), self.level, name]
+        count = len(arguments)
+        if not self.options.known(node.name, count):
+            return Value(nodes.call("call_function", [*head, *_nodes(arguments)], place), ANY)
+        if count and self.options.changes(node.name, count):
+            root = self._reference(node.arguments[0])
+            if root is not None:
+                rest = [each if each.simple else self.kept(each) for each in arguments[1:]]
+                result = self.temporary(ANY)
+                called = nodes.call("call_native_on", [*head, root.value, *_nodes(rest)], place)
+                self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
+                return self.fresh(result, ANY)
+        result_type = _RESULTS.get((node.name, count), ANY)
+        return Value(nodes.call("call_native", [*head, *_nodes(arguments)], place), result_type)
+
+    def _arguments(self, node: syntax.Call) -> list[Value]:
+        """Return the arguments; a variable in first place is read after the others, as in Rust."""
+        first, *rest = node.arguments or [None]
+        if first is None:
+            return []
+        if type(first) is syntax.Variable and rest:
+            makers = [self._maker(argument) for argument in (*rest, first)]
+            *others, last = self.sequence(makers)
+            if not last.simple and not all(other.simple for other in others):
+                others = [self.kept(other) for other in others]
+            return [last, *others]
+        return self.sequence([self._maker(argument) for argument in node.arguments])
+
+    def _reference(self, node: Any) -> Any:
+        """Return the variable that a native may change as its first argument; None if it gets a value."""
+        if type(node) is not syntax.Variable and type(node) is not syntax.This:
+            return None
+        root = self.root(node)
+        if root is None or root.constant:
+            return None
+        if isinstance(root.value, nodes.Attribute) and not self.scope.dynamic:
+            return None  # a captured variable gives its value
+        return root
+
+    def direct_call(self, function: FunctionPlan, this: Any, arguments: list[Value], place: Position) -> Any:
+        """Return a call of a script function that is known."""
+        passed = [self.deeper]
+        if function.uses_this:
+            passed.append(this if this is not None else nodes.name("U"))
+        return nodes.call(function.python, [*passed, *_nodes(arguments)], place)
+
+    def _qualified(self, node: syntax.Call, place: Position) -> Value:
+        arguments = self._arguments(node)
+        path = nodes.constant("::".join(node.path))
+        head = [nodes.name("R"), self.level, path, nodes.constant(node.name)]
+        if arguments:
+            root = self._reference(node.arguments[0])
+            if root is not None:
+                rest = [self.kept(each) for each in arguments[1:]]
+                result = self.temporary(ANY)
+                called = nodes.call("call_module_on", [*head, root.value, *_nodes(rest)], place)
+                self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
+                return self.fresh(result, ANY)
+        return Value(nodes.call("call_module", [*head, *_nodes(arguments)], place), ANY)
+
+    # ---------------------------------------------------------------------------------------- the language's own
+
+    def _special(self, node: syntax.Call, place: Position) -> Value | None:
+        count = len(node.arguments)
+        match node.name:
+            case "call" if count >= 1:
+                return self._call_pointer(node, place)
+            case "curry" if count > 1:
+                values = self.sequence([self._maker(argument) for argument in node.arguments])
+                where = nodes.constant(start(node.arguments[0]))
+                return Value(nodes.call("curry", [where, *_nodes(values)], place), FN)
+            case "Fn" if count == 1:
+                value = self.expression(node.arguments[0])
+                where = start(node.arguments[0])
+                return Value(nodes.call("pointer", [nodes.name("R"), value.node], where), FN)
+            case "eval" if count == 1:
+                return self._eval(node)
+            case "is_def_var" if count == 1:
+                return self._is_defined(node)
+            case "is_shared" if count == 1:
+                return self._is_shared(node)
+            case "type_of" if count == 1:
+                value = self.expression(node.arguments[0])
+                return Value(nodes.call("type_name", [value.node], place), STRING)
+        return None
+
+    def _call_pointer(self, node: syntax.Call, place: Position) -> Value:
+        values = self.sequence([self._maker(argument) for argument in node.arguments])
+        where = nodes.constant(start(node.arguments[0]))
+        arguments = [nodes.name("R"), self.level, where, *_nodes(values)]
+        return Value(nodes.call("call_value", arguments, place), ANY)
+
+    def _eval(self, node: syntax.Call) -> Value:
+        value = self.expression(node.arguments[0])
+        where = start(node.arguments[0])
+        return self.stored(
+            Value(nodes.call("evaluate", [nodes.name("R"), self.level, nodes.name("Z"), value.node], where), ANY)
+        )
+
+    def _is_defined(self, node: syntax.Call) -> Value:
+        value = self.expression(node.arguments[0])
+        where = start(node.arguments[0])
+        known = () if self.scope.dynamic else self.resolution.visible.get(node, ())
+        in_script = self.scope.dynamic or type(self.scope.node) is syntax.Script
+        scope: Any = nodes.name("Z") if in_script else nodes.constant(())
+        return Value(nodes.call("is_defined", [value.node, nodes.constant(known), scope], where), BOOL)
+
+    def _is_shared(self, node: syntax.Call) -> Value:
+        argument = node.arguments[0]
+        if type(argument) is syntax.Variable:
+            variable = self.resolution.bindings.get(argument)
+            cell: Any = None
+            if self.scope.dynamic:
+                cell = self.found(argument)
+            elif variable is not None and variable.captured:
+                cell = nodes.name(variable.python)
+            if cell is not None:
+                return Value(nodes.call("is_captured", [cell]), BOOL)
+        value = self.expression(argument)
+        if not value.simple:
+            self.stored(value)
+        return Value(nodes.constant(False), BOOL, simple=True, stable=True)
+
+    # ---------------------------------------------------------------------------------------- closures
+
+    def closure(self, node: syntax.Closure) -> Value:
+        """Return a closure: a pointer with the cells of what it captures."""
+        plan = self.closures[node]
+        cells = [self._captured_cell(capture) for capture in plan.scope.captures.values()]
+        return Value(nodes.call("close", [nodes.name("S" + plan.python), nodes.name("R"), *cells]), FN)
+
+    def _captured_cell(self, capture: Any) -> Any:
+        variable: Variable | None = capture.outer
+        if self.scope.dynamic or (variable is None and type(self.scope.node) is syntax.Script):
+            return nodes.call("find", [nodes.name("Z"), nodes.constant(capture.name)], capture.place)
+        if variable is None:
+            return nodes.call("missing", [nodes.constant(capture.name)], capture.place)
+        return nodes.name(variable.python)
+
+
+def _nodes(values: list[Value]) -> list[Any]:
+    return [value.node for value in values]
+
+
+_RESULTS: Final = {("to_string", 1): types.STRING, ("print", 1): types.UNIT}

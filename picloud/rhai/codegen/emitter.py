@@ -1,0 +1,209 @@
+"""What all parts of the generator share: values, temporaries, the order of evaluation, where results go.
+
+An expression becomes a :class:`Value`: a Python expression that wasn't evaluated yet, and what is known of it. Python statements
+that have to run before it are in ``out`` by then. So an expression after which more statements are written must be evaluated
+before them if they could change its value: :meth:`Emitter.sequence` sees to that.
+
+A temporary lives until the end of the statement of the script in which it was made. If it may hold an array or map it is cleared
+there, for a forgotten reference would make the next change of that array copy it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from picloud.rhai import syntax
+from picloud.rhai.codegen import nodes, types
+from picloud.rhai.errors import Position
+from picloud.rhai.resolver import FunctionScope, Resolution, Variable
+from picloud.rhai.syntax import Node
+
+RETURN: Final = "return"
+"""The destination of a value that the function returns."""
+
+Destination = str | None
+"""Where a value goes: a temporary's name, :data:`RETURN`, or None for nowhere."""
+
+
+class Value:
+    """A Python expression and what is known of it."""
+
+    __slots__ = ("node", "simple", "stable", "types")
+
+    def __init__(self, node: Any, types_: int, *, simple: bool = False, stable: bool = False) -> None:
+        self.node = node
+        self.types = types_
+        self.simple = simple
+        """It is a name or a literal: it may be written twice."""
+        self.stable = stable
+        """No statement changes its value."""
+
+
+class Options:
+    """What the engine fixes for the code of all its programs."""
+
+    __slots__ = ("changes", "known", "limits", "needs_run", "replacing")
+
+    def __init__(
+        self,
+        limits: Any,
+        known: Callable[[str, int], bool],
+        changes: Callable[[str, int], bool],
+        replacing: Callable[[str, int], bool],
+    ) -> None:
+        self.limits = limits
+        self.known = known
+        """Whether there are natives of a name and number of arguments."""
+        self.changes = changes
+        """Whether one of them changes its first argument."""
+        self.replacing = replacing
+        """Whether one of them may put a value of another type in its place."""
+
+
+class Emitter:
+    """The part of the generator that knows nothing of the language."""
+
+    scope: FunctionScope
+    resolution: Resolution
+    options: Options
+
+    def __init__(self) -> None:
+        self.out: list[Any] = []
+        self.temporaries = 0
+        self.holders: list[str] = []
+        self.in_try = 0
+        self.hot = False
+        self.collected: dict[str, int] = {}
+        self.characters: dict[str, str] = {}
+        self.sites: dict[Position, tuple[Any, Any]] = {}
+
+    # ---------------------------------------------------------------------------------------- temporaries
+
+    def temporary(self, types_: int) -> str:
+        """Return a fresh temporary for values of these types."""
+        self.temporaries += 1
+        name = f"t{self.temporaries}"
+        if types_ & types.HOLDERS:
+            self.holders.append(name)
+        return name
+
+    def kept(self, value: Value) -> Value:
+        """Return the value as something that may be written twice."""
+        if value.simple:
+            return value
+        return self.stored(value)
+
+    def stored(self, value: Value) -> Value:
+        """Return the value in a temporary."""
+        name = self.temporary(value.types)
+        self.out.append(nodes.assign(name, value.node))
+        return Value(nodes.name(name), value.types, simple=True, stable=True)
+
+    def fresh(self, name: str, types_: int) -> Value:
+        """Return what is in a temporary."""
+        return Value(nodes.name(name), types_, simple=True, stable=True)
+
+    def sequence(self, makers: Sequence[Callable[[], Value]]) -> list[Value]:
+        """Evaluate in order. Values that later statements might change are put into temporaries before them."""
+        values: list[Value] = []
+        pending: list[int] = []
+        for make in makers:
+            start = len(self.out)
+            value = make()
+            if len(self.out) > start and pending:
+                self._spill(values, pending, start)
+                pending = []
+            if not value.stable:
+                pending.append(len(values))
+            values.append(value)
+        return values
+
+    def _spill(self, values: list[Value], pending: list[int], start: int) -> None:
+        written = _stored_names(self.out[start:])
+        spilled = []
+        for index in pending:
+            value = values[index]
+            if isinstance(value.node, ast.Name) and value.node.id not in written:
+                continue
+            name = self.temporary(value.types)
+            spilled.append(nodes.assign(name, value.node))
+            values[index] = self.fresh(name, value.types)
+        self.out[start:start] = spilled
+
+    def collect(self, emit: Callable[[], Any]) -> list[Any]:
+        """Return the statements that ``emit`` writes."""
+        outer, self.out = self.out, []
+        emit()
+        written, self.out = self.out, outer
+        return written
+
+    def finish(self, value: Value | None, destination: Destination) -> None:
+        """Bring a value to where it goes."""
+        if destination is None:
+            if value is not None and not value.simple:
+                self.out.append(nodes.statement(value.node))
+            return
+        if value is None:
+            value = Value(nodes.constant(None), types.UNIT)
+        if destination is RETURN:
+            self.out.append(nodes.Return(value.node))
+            return
+        self.collected[destination] = self.collected.get(destination, 0) | value.types
+        self.out.append(nodes.assign(destination, value.node))
+
+    # ---------------------------------------------------------------------------------------- small things
+
+    @property
+    def level(self) -> Any:
+        """The level of calls of the function that is made."""
+        return nodes.name("D")
+
+    @property
+    def deeper(self) -> Any:
+        """The level of a function that is called from it."""
+        return nodes.binary("+", nodes.name("D"), nodes.constant(1))
+
+    def character(self, text: str) -> Value:
+        """Return a character, which the module holds ready."""
+        name = self.characters.setdefault(text, f"K{len(self.characters) + 1}")
+        return Value(nodes.name(name), types.CHAR, simple=True, stable=True)
+
+    def python_names(self) -> frozenset[str]:
+        """Names that generated code uses beside its own variables."""
+        return frozenset(self.characters.values())
+
+
+def _stored_names(statements: list[Any]) -> set[str]:
+    return {
+        node.id
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def start(node: Node) -> Position:
+    """Return the place where an expression begins, as Rust's ``start_position``."""
+    while True:
+        if isinstance(node, syntax.Property | syntax.Index | syntax.MethodCall):
+            node = node.base
+        elif isinstance(node, syntax.Logical):
+            node = node.left
+        else:
+            return node.line, node.column
+
+
+def place_of(node: Node) -> Position:
+    """Return the place of an expression as Rust's ``position``: of a chain that of its first dot or bracket."""
+    first: Position | None = None
+    while isinstance(node, syntax.Property | syntax.Index | syntax.MethodCall):
+        first = node.at if isinstance(node, syntax.Index) else node.dot
+        node = node.base
+    return first or (node.line, node.column)
+
+
+def declared(variable: Variable) -> Any:
+    """Return the Python variable of a declaration, to read."""
+    return nodes.name(variable.python)

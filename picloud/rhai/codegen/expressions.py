@@ -1,0 +1,434 @@
+"""Literals, names and operators.
+
+Where the types of operands are certain, or code is hot (in a loop or function) and they can be tested, operators are Python's own;
+all else goes to the runtime's slow path, which knows every type. An operation on integers whose result leaves 64 bits is done once
+more by the slow path, which raises the error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from picloud.rhai import syntax
+from picloud.rhai.codegen import nodes, types
+from picloud.rhai.codegen.emitter import Destination, Emitter, Value, place_of
+from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, INT, MAP, NUMBER, RANGE, STRING, UNIT
+from picloud.rhai.resolver import Variable
+from picloud.rhai.syntax import Node
+from picloud.rhai.values import I64_MAX, I64_MIN
+
+_INLINE: Final = frozenset({"+", "-", "*"})
+_BITS: Final = frozenset({"&", "|", "^"})
+_LONG_TEXT: Final = 64
+
+
+class Expressions(Emitter):
+    """The part of the generator for what has no control flow."""
+
+    # Parts that other modules bring.
+
+    def control(self, node: Node, destination: Destination) -> bool:
+        """Write a control structure that brings its value to a destination; False if the node is none."""
+        raise NotImplementedError
+
+    def chain(self, node: Any) -> Value:
+        """Return the value of a chain of properties, indexes and methods."""
+        raise NotImplementedError
+
+    def call(self, node: syntax.Call) -> Value:
+        """Return the value of a call."""
+        raise NotImplementedError
+
+    def closure(self, node: syntax.Closure) -> Value:
+        """Return a closure."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------------- dispatch
+
+    def expression(self, node: Node) -> Value:
+        """Return the value of an expression."""
+        handler = _HANDLERS.get(type(node))
+        if handler is not None:
+            value: Value = handler(self, node)
+            return value
+        result = self.temporary(ANY)
+        self.collected.pop(result, None)
+        if not self.control(node, result):
+            raise AssertionError(f"no code for {type(node).__name__}")
+        return self.fresh(result, self.collected.get(result, ANY) or ANY)
+
+    def into(self, node: Node, destination: Destination) -> None:
+        """Evaluate an expression and bring its value to a destination."""
+        if type(node) in _HANDLERS:
+            self.finish(self.expression(node), destination)
+        else:
+            self.control(node, destination)
+
+    # ---------------------------------------------------------------------------------------- literals
+
+    def literal(self, node: syntax.Literal) -> Value:
+        """A literal."""
+        value = node.value
+        if type(value) not in (type(None), bool, int, float, str):
+            return Value(self.object_constant(value), ANY)
+        return Value(nodes.constant(value), types.of_literal(value), simple=True, stable=True)
+
+    def object_constant(self, value: Any) -> Any:
+        """Return a literal that the parser put together."""
+        kind = type(value)
+        if kind is list:
+            return nodes.List([self.object_constant(item) for item in value], nodes.LOAD)
+        if kind is dict:
+            return nodes.Dict([nodes.constant(key) for key in value], [self.object_constant(v) for v in value.values()])
+        if hasattr(value, "text"):
+            return self.character(value.text).node
+        if hasattr(value, "start"):
+            helper = "closed_range" if value.rhai_type == "range=" else "open_range"
+            return nodes.call(helper, [nodes.constant(value.start), nodes.constant(value.end)])
+        return nodes.constant(value)
+
+    def character_literal(self, node: syntax.CharLiteral) -> Value:
+        """A character."""
+        return self.character(node.text)
+
+    def interpolation(self, node: syntax.Interpolation) -> Value:
+        """A text with values in it."""
+        values = self.sequence([self._part(part) for part in node.parts])
+        pieces: list[Any] = []
+        for part, value in zip(node.parts, values, strict=True):
+            if type(part) is syntax.Literal and type(part.value) is str:
+                pieces.append(nodes.constant(part.value))
+                continue
+            shown = value.node
+            if value.types not in (STRING, INT):
+                shown = nodes.call("shown", [nodes.name("R"), shown], place_of(part))
+            pieces.append(nodes.FormattedValue(shown, -1, None))
+        text = self.stored(Value(nodes.JoinedStr(pieces), STRING))
+        test = nodes.compare(nodes.call("len", [text.node]), ">", nodes.constant(_LONG_TEXT))
+        check = nodes.statement(nodes.call("long_text", [nodes.name("R"), text.node], place_of(node)))
+        self.out.append(nodes.branch(test, [check]))
+        return text
+
+    def _part(self, part: Node) -> Any:
+        return lambda: self.expression(part)
+
+    def array(self, node: syntax.ArrayLiteral) -> Value:
+        """An array."""
+        values = self.sequence([self._part(item) for item in node.items])
+        value = Value(nodes.List([value.node for value in values], nodes.LOAD), types.ARRAY)
+        return self.within_limits(value, node)
+
+    def map_literal(self, node: syntax.MapLiteral) -> Value:
+        """An object map."""
+        values = self.sequence([self._part(item) for _, item in node.entries])
+        keys = [nodes.constant(key) for key, _ in node.entries]
+        return self.within_limits(Value(nodes.Dict(keys, [value.node for value in values]), MAP), node)
+
+    def within_limits(self, value: Value, node: Node) -> Value:
+        """Return a value whose size is checked if the engine limits sizes."""
+        if not self.options.limits.has_sizes:
+            return value
+        return Value(nodes.call("within_limits", [nodes.name("R"), value.node], place_of(node)), value.types)
+
+    def range(self, node: syntax.RangeExpression) -> Value:
+        """A range."""
+        start, end = node.start, node.end
+        first = (lambda: self.expression(start)) if start is not None else _zero
+        last = (lambda: self.expression(end)) if end is not None else _nothing
+        low, high = self.sequence([first, last])
+        operator = "..=" if node.inclusive else ".."
+        if low.types == INT and high.types == INT:
+            helper = "closed_range" if node.inclusive else "open_range"
+            return Value(nodes.call(helper, [low.node, high.node]), RANGE)
+        result = RANGE if low.types == INT and high.types == UNIT else ANY
+        return Value(self._slow(operator, low, high, node), result)
+
+    # ---------------------------------------------------------------------------------------- names
+
+    def variable(self, node: syntax.Variable) -> Value:
+        """The value of a variable, or a function by its name."""
+        found = self.resolution.bindings.get(node)
+        place = node.line, node.column
+        if self.scope.dynamic:
+            return Value(nodes.cell(self.found(node)), ANY)
+        if found is not None:
+            return self.read(found)
+        function = self.function_named(node.name)
+        if function is not None:
+            return Value(function, FN)
+        if type(self.scope.node) is syntax.Script:
+            return Value(nodes.cell(self.found(node)), ANY)
+        return Value(nodes.call("missing", [nodes.constant(node.name)], place), ANY)
+
+    def found(self, node: syntax.Variable, helper: str = "find") -> Any:
+        """Return the cell of a variable that is looked up by its name."""
+        return nodes.call(helper, [nodes.name("Z"), nodes.constant(node.name)], (node.line, node.column))
+
+    def function_named(self, name: str) -> Any:
+        """Return a pointer to the script function of that name; None if there is none."""
+        raise NotImplementedError
+
+    def read(self, variable: Variable) -> Value:
+        """Return the value of a declared variable."""
+        if variable.captured:
+            return Value(nodes.cell(nodes.name(variable.python)), ANY)
+        return Value(nodes.name(variable.python), variable.types or ANY, simple=True)
+
+    def this(self, node: syntax.This) -> Value:
+        """The value of ``this``."""
+        return Value(nodes.element(nodes.name("this"), nodes.constant(0), (node.line, node.column)), ANY)
+
+    def qualified(self, node: syntax.QualifiedName) -> Value:
+        """A constant of the script, or a variable of a module."""
+        place = node.line, node.column
+        path = nodes.constant("::".join(node.path))
+        return Value(nodes.call("module_variable", [nodes.name("R"), path, nodes.constant(node.name)], place), ANY)
+
+    # ---------------------------------------------------------------------------------------- operators
+
+    def unary(self, node: syntax.Unary) -> Value:
+        """An operator of one operand."""
+        operand = self.expression(node.operand)
+        place = node.line, node.column
+        if node.operator == "!" and operand.types == BOOL:
+            return Value(nodes.negate(operand.node), BOOL)
+        result = types.of_unary(node.operator, operand.types)
+        if operand.types == FLOAT:
+            return Value(nodes.negative(operand.node) if node.operator == "-" else operand.node, FLOAT)
+        if not (self.hot and node.operator == "-"):
+            return Value(self._slow_unary(node.operator, operand.node, place), result)
+        operand = self.kept(operand)
+        tests: list[Any] = [] if operand.types == INT else [nodes.is_type(operand.node, "int")]
+        tests.append(nodes.compare(operand.node, "!=", nodes.constant(I64_MIN)))
+        slow = self._slow_unary("-", operand.node, place)
+        return Value(nodes.IfExp(nodes.both(tests), nodes.negative(operand.node), slow), result)
+
+    def _slow_unary(self, operator: str, operand: Any, place: Any) -> Any:
+        return nodes.call("unary", [nodes.name("R"), self.level, nodes.constant(operator), operand], place)
+
+    def binary(self, node: syntax.Binary) -> Value:
+        """Operators of two operands, a long sum without recursion."""
+        spine: list[syntax.Binary] = []
+        left: Any = node
+        while type(left) is syntax.Binary and left.operator not in ("in", "!in"):
+            spine.append(left)
+            left = left.left
+        if not spine:
+            return self._contained(node)
+        value = self.expression(left)
+        for each in reversed(spine):
+            value = self._operated(each, value)
+        return value
+
+    def _operated(self, node: syntax.Binary, left: Value) -> Value:
+        first, second = self.sequence([lambda: left, lambda: self.expression(node.right)])
+        return self.operation(node.operator, first, second, node)
+
+    def operation(self, operator: str, left: Value, right: Value, node: Node) -> Value:
+        """Return ``left operator right``."""
+        result = types.of_binary(operator, left.types, right.types)
+        if operator in types.COMPARISONS:
+            return Value(self._comparison(operator, left, right, node), BOOL)
+        if left.types == INT and right.types == INT:
+            return self._on_integers(operator, left, right, node)
+        if not (left.types | right.types) & ~NUMBER and FLOAT in (left.types, right.types) and operator in _INLINE:
+            return Value(nodes.binary(operator, left.node, right.node), FLOAT)
+        if not (left.types | right.types) & ~NUMBER and FLOAT in (left.types, right.types) and operator == "/":
+            left, right = self.kept(left), self.kept(right)
+            slow = self._slow(operator, left, right, node)
+            return Value(nodes.IfExp(right.node, nodes.binary("/", left.node, right.node), slow), FLOAT)
+        if self.hot and operator in _INLINE and self._may_be(INT, left, right):
+            return self._tested(operator, left, right, node, result)
+        if self.hot and operator in ("/", "%") and self._may_be(INT, left, right):
+            return self._divided(operator, left, right, node, result)
+        if self.hot and operator in _BITS and self._may_be(INT, left, right):
+            left, right = self.kept(left), self.kept(right)
+            quick = nodes.binary(operator, left.node, right.node)
+            slow = self._slow(operator, left, right, node)
+            return Value(nodes.IfExp(nodes.both(self._are(INT, left, right)), quick, slow), result)
+        return Value(self._slow(operator, left, right, node), result)
+
+    def _may_be(self, kind: int, left: Value, right: Value) -> bool:
+        return bool(left.types & kind and right.types & kind)
+
+    def _are(self, kind: int, left: Value, right: Value) -> list[Any]:
+        """Return tests that are left to be done to be sure of both types."""
+        name = {INT: "int", FLOAT: "float", STRING: "str"}[kind]
+        return [nodes.is_type(value.node, name) for value in (left, right) if value.types != kind]
+
+    def _slow(self, operator: str, left: Value, right: Value, node: Node) -> Any:
+        arguments = [nodes.name("R"), nodes.constant(operator), left.node, right.node]
+        return nodes.call("binary", arguments, (node.line, node.column))
+
+    def _on_integers(self, operator: str, left: Value, right: Value, node: Node) -> Value:
+        if operator in _BITS:
+            return Value(nodes.binary(operator, left.node, right.node), INT)
+        if operator in _INLINE:
+            return self._bounded(operator, left, right, node)
+        if operator in ("/", "%"):
+            return self._divided(operator, left, right, node, INT)
+        return Value(self._slow(operator, left, right, node), INT)
+
+    def _bounded(self, operator: str, left: Value, right: Value, node: Node) -> Value:
+        """An operation on integers, with the error of one whose result is too big."""
+        left, right = self.kept(left), self.kept(right)
+        result = self.stored(Value(nodes.binary(operator, left.node, right.node), INT))
+        raises = nodes.statement(self._slow(operator, left, right, node))
+        self.out.append(nodes.branch(nodes.negate(self._fits(operator, left, right, result)), [raises]))
+        return result
+
+    def _fits(self, operator: str, left: Value, right: Value, result: Value) -> Any:
+        """Return the test whether a result is within 64 bits; one side will do where the other can't be passed."""
+        low, high = nodes.constant(I64_MIN), nodes.constant(I64_MAX)
+        step = right.node.value if isinstance(right.node, nodes.Constant) else None
+        if isinstance(left.node, nodes.Constant) and operator == "+":
+            step = left.node.value
+        if type(step) is int and operator in ("+", "-"):
+            grows = (step >= 0) == (operator == "+")
+            return nodes.compare(result.node, "<=" if grows else ">=", high if grows else low)
+        return nodes.between(low, result.node, high)
+
+    def _tested(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
+        """An operation that is Python's if both turn out to be integers, or floats."""
+        left, right = self.kept(left), self.kept(right)
+        name = self.temporary(types_)
+        target = self.fresh(name, types_)
+        quick = nodes.assign(name, nodes.binary(operator, left.node, right.node))
+        slow = nodes.assign(name, self._slow(operator, left, right, node))
+        raises = nodes.statement(self._slow(operator, left, right, node))
+        check = nodes.branch(nodes.negate(self._fits(operator, left, right, target)), [raises])
+        branches: list[Any] = [slow]
+        if self._may_be(FLOAT, left, right):
+            again = nodes.assign(name, nodes.binary(operator, left.node, right.node))
+            branches = [nodes.branch(nodes.both(self._are(FLOAT, left, right)), [again], branches)]
+        self.out.append(nodes.branch(nodes.both(self._are(INT, left, right)), [quick, check], branches))
+        return target
+
+    def _divided(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
+        """A division that is Python's where both are integers, and none negative."""
+        left, right = self.kept(left), self.kept(right)
+        tests = self._are(INT, left, right)
+        tests.append(nodes.compare(left.node, ">=", nodes.constant(0)))
+        if not (isinstance(right.node, nodes.Constant) and type(right.node.value) is int and right.node.value > 0):
+            tests.append(nodes.compare(right.node, ">", nodes.constant(0)))
+        quick = nodes.binary("//" if operator == "/" else "%", left.node, right.node)
+        slow = self._slow(operator, left, right, node)
+        return Value(nodes.IfExp(nodes.both(tests), quick, slow), types_)
+
+    def _comparison(self, operator: str, left: Value, right: Value, node: Node) -> Any:
+        for kind in (INT, STRING):
+            if left.types == kind and right.types == kind:
+                return nodes.compare(left.node, operator, right.node)
+        if (
+            operator in ("==", "!=")
+            and UNIT in (left.types, right.types)
+            and not (left.types | right.types) & types.OTHER
+        ):
+            other = right if left.types == UNIT else left
+            if isinstance((left if left.types == UNIT else right).node, nodes.Constant):
+                return nodes.compare(other.node, "is" if operator == "==" else "is not", nodes.constant(None))
+        if self.hot:
+            kind = STRING if STRING in (left.types, right.types) else INT
+            if self._may_be(kind, left, right):
+                left, right = self.kept(left), self.kept(right)
+                quick = nodes.compare(left.node, operator, right.node)
+                slow = self._slow(operator, left, right, node)
+                return nodes.IfExp(nodes.both(self._are(kind, left, right)), quick, slow)
+        return self._slow(operator, left, right, node)
+
+    def _contained(self, node: syntax.Binary) -> Value:
+        """``item in container``: the container's ``contains``."""
+        if type(node.right) is syntax.Variable:
+            item, container = self.sequence([lambda: self.expression(node.left), lambda: self.expression(node.right)])
+        else:
+            container, item = self.sequence([lambda: self.expression(node.right), lambda: self.expression(node.left)])
+            container, item = self.kept(container), self.kept(item)
+        place = node.line, node.column
+        if container.types == MAP and item.types == STRING:
+            found: Any = nodes.compare(item.node, "in", container.node)
+        else:
+            arguments = [nodes.name("R"), self.level, nodes.constant("contains"), container.node, item.node]
+            found = nodes.call("call_native", arguments, place)
+            if self.hot and item.types & STRING and container.types & MAP:
+                container, item = self.kept(container), self.kept(item)
+                tests = [] if container.types == MAP else [nodes.is_type(container.node, "dict")]
+                tests += [] if item.types == STRING else [nodes.is_type(item.node, "str")]
+                arguments[3:] = [container.node, item.node]
+                found = nodes.IfExp(nodes.both(tests), nodes.compare(item.node, "in", container.node), found)
+        if node.operator == "!in":
+            return Value(nodes.negate(found), BOOL)
+        return Value(found, BOOL)
+
+    # ---------------------------------------------------------------------------------------- conditions
+
+    def condition(self, node: Node) -> Any:
+        """Return a Python test of an expression that must be a boolean."""
+        if type(node) is syntax.Logical and node.operator != "??":
+            return self._logical(node)
+        value = self.expression(node)
+        if value.types == BOOL:
+            return value.node
+        return self._tested_boolean(value, place_of(node))
+
+    def _tested_boolean(self, value: Value, place: Any) -> Any:
+        if not self.hot:
+            return nodes.call("boolean", [value.node], place)
+        value = self.kept(value)
+        return nodes.IfExp(nodes.is_type(value.node, "bool"), value.node, nodes.call("boolean", [value.node], place))
+
+    def _logical(self, node: syntax.Logical) -> Any:
+        """``&&`` and ``||`` as a Python test."""
+        left = self.condition(node.left)
+        tests: list[Any] = []
+        statements = self.collect(lambda: tests.append(self.condition(node.right)))
+        is_and = node.operator == "&&"
+        if not statements:
+            return nodes.both([left, tests[0]]) if is_and else nodes.either([left, tests[0]])
+        name = self.temporary(BOOL)
+        self.out.append(nodes.assign(name, left))
+        test = nodes.name(name) if is_and else nodes.negate(nodes.name(name))
+        self.out.append(nodes.branch(test, [*statements, nodes.assign(name, tests[0])]))
+        return nodes.name(name)
+
+    def logical(self, node: syntax.Logical) -> Value:
+        """``&&``, ``||`` or ``??`` as a value."""
+        if node.operator != "??":
+            return Value(self._logical(node), BOOL)
+        left = self.stored(self.expression(node.left))
+        name = left.node.id
+        self.collected[name] = 0
+        statements = self.collect(lambda: self.into(node.right, name))
+        self.out.append(nodes.branch(nodes.compare(left.node, "is", nodes.constant(None)), statements))
+        result = left.types & ~UNIT | (self.collected.get(name, ANY) or ANY)
+        if result & types.HOLDERS and name not in self.holders:
+            self.holders.append(name)
+        return self.fresh(name, result)
+
+
+def _zero() -> Value:
+    return Value(nodes.constant(0), INT, simple=True, stable=True)
+
+
+def _nothing() -> Value:
+    return Value(nodes.constant(None), UNIT, simple=True, stable=True)
+
+
+_HANDLERS: Final[dict[type, Any]] = {
+    syntax.Literal: Expressions.literal,
+    syntax.CharLiteral: Expressions.character_literal,
+    syntax.Interpolation: Expressions.interpolation,
+    syntax.ArrayLiteral: Expressions.array,
+    syntax.MapLiteral: Expressions.map_literal,
+    syntax.RangeExpression: Expressions.range,
+    syntax.Variable: Expressions.variable,
+    syntax.This: Expressions.this,
+    syntax.QualifiedName: Expressions.qualified,
+    syntax.Unary: Expressions.unary,
+    syntax.Binary: Expressions.binary,
+    syntax.Logical: Expressions.logical,
+    syntax.Property: lambda self, node: self.chain(node),
+    syntax.Index: lambda self, node: self.chain(node),
+    syntax.MethodCall: lambda self, node: self.chain(node),
+    syntax.Call: lambda self, node: self.call(node),
+    syntax.Closure: lambda self, node: self.closure(node),
+}

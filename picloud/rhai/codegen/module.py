@@ -1,0 +1,157 @@
+"""Functions, and the whole module."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from picloud.rhai import syntax
+from picloud.rhai.codegen import nodes
+from picloud.rhai.codegen.calls import FunctionPlan
+from picloud.rhai.codegen.emitter import RETURN, Options
+from picloud.rhai.codegen.statements import Statements
+from picloud.rhai.codegen.types import infer
+from picloud.rhai.errors import Position
+from picloud.rhai.resolver import FunctionScope, Resolution
+from picloud.rhai.syntax import Node
+
+MAIN = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionEntry:
+    """What is to be known of a generated function at run time; plain data, so that it can be kept in a file."""
+
+    python: str
+    name: str
+    parameters: tuple[str, ...]
+    uses_this: bool
+    private: bool
+    this_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A generated module: the Python tree, its functions, and where array elements are read without a look at the bounds."""
+
+    tree: ast.Module
+    functions: tuple[FunctionEntry, ...]
+    sites: dict[Position, tuple[Any, Any]]
+
+
+class Generator(Statements):
+    """Makes the module of one script."""
+
+    def __init__(self, script: syntax.Script, resolution: Resolution, options: Options, identity: str) -> None:
+        super().__init__()
+        self.script = script
+        self.resolution = resolution
+        self.options = options
+        self.plans = {}
+        self.closures = {}
+        self.loops = []
+        self.everything: list[FunctionPlan] = []
+        self._plan(identity)
+
+    def _plan(self, identity: str) -> None:
+        for node, scope in self.resolution.functions.items():
+            number = len(self.everything) + 1
+            if type(node) is syntax.Function:
+                plan = FunctionPlan(f"F{number}", node.name, node, scope)
+                self.plans.setdefault((node.name, len(node.parameters)), []).append(plan)
+            elif type(node) is syntax.Closure:
+                digits = blake2b(f"{identity}:{node.line}:{node.column}:{number}".encode(), digest_size=8).hexdigest()
+                plan = FunctionPlan(f"A{number}", f"anon${digits}", node, scope)
+                self.closures[node] = plan
+            else:
+                continue
+            self.everything.append(plan)
+
+    def module(self) -> Generated:
+        """Return the whole module."""
+        functions = [self._function(plan) for plan in self.everything]
+        main = self._main()
+        ready = [
+            nodes.assign(name, nodes.element(nodes.name("CHARS"), nodes.constant(text)))
+            for text, name in self.characters.items()
+        ]
+        tree = ast.Module([*ready, *functions, main], [])
+        entries = tuple(
+            FunctionEntry(
+                plan.python,
+                plan.name,
+                (*plan.scope.captures, *plan.parameters),
+                plan.uses_this,
+                plan.private,
+                plan.this_type,
+            )
+            for plan in self.everything
+        )
+        return Generated(tree, entries, self.sites)
+
+    def _begin(self, scope: FunctionScope, statements: list[syntax.Statement]) -> None:
+        self.scope = scope
+        self.out = []
+        self.temporaries = 0
+        self.holders = []
+        self.in_try = 0
+        self.loops = []
+        self.collected = {}
+        self.returned = 0
+        if not scope.dynamic:
+            infer(scope, self.resolution, statements, self._replacing)
+
+    def _replacing(self, name: str, count: int) -> bool:
+        """Whether a call of that name may put a value of another type in place of its first argument."""
+        if name == "call" or self.plans.get((name, count - 1)):
+            return True
+        return self.options.replacing(name, count)
+
+    def _main(self) -> Any:
+        scope = self.resolution.functions[self.script]
+        self._begin(scope, self.script.statements)
+        self.hot = False
+        self.keeps_constants = bool(self.plans) or bool(self.closures) or self.resolution.uses_global
+        self.top_level: frozenset[Node] = frozenset(self.script.statements)
+        self.statements(self.script.statements, RETURN)
+        self.top_level = frozenset()
+        return nodes.function(MAIN, ["Z", "D"], self.out)
+
+    def _function(self, plan: FunctionPlan) -> Any:
+        scope = plan.scope
+        body: list[syntax.Statement] = plan.node.body.statements
+        self._begin(scope, body)
+        self.hot = True
+        captured = [capture.inner.python for capture in scope.captures.values()]
+        parameters = ["D", *(["this"] if plan.uses_this else []), *captured]
+        parameters += [variable.python for variable in scope.parameters]
+        self._enter(plan)
+        self.statements(body, RETURN)
+        return nodes.function(plan.python, parameters, self.out)
+
+    def _enter(self, plan: FunctionPlan) -> None:
+        """Write the beginning of a function: it pays for the call, and checks its level."""
+        self.out.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
+        too_deep = nodes.compare(nodes.name("D"), ">", nodes.name("M"))
+        self.out.append(nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", []))]))
+        if plan.scope.dynamic:
+            self.out.append(nodes.assign("Z", nodes.List([], nodes.LOAD)))
+            for capture in plan.scope.captures.values():
+                arguments = [nodes.name("Z"), nodes.constant(capture.name), nodes.name(capture.inner.python)]
+                self.out.append(nodes.statement(nodes.call("declare_cell", arguments)))
+            for variable in plan.scope.parameters:
+                arguments = [nodes.name("Z"), nodes.constant(variable.name), nodes.name(variable.python)]
+                arguments.append(nodes.constant(False))
+                self.out.append(nodes.statement(nodes.call("declare", arguments)))
+            return
+        for variable in plan.scope.parameters:
+            if variable.captured:
+                boxed = nodes.call("cell", [nodes.name(variable.python)])
+                self.out.append(nodes.assign(variable.python, boxed))
+
+
+def generate(script: syntax.Script, resolution: Resolution, options: Options, identity: str) -> Generated:
+    """Return the module of a resolved script. ``identity`` tells closures of different scripts apart by their names."""
+    return Generator(script, resolution, options, identity).module()

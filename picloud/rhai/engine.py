@@ -1,0 +1,118 @@
+"""The engine: what all programs of a host have in common, and the way from source to program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from picloud.rhai import codegen
+from picloud.rhai.errors import RhaiError
+from picloud.rhai.limits import Limits
+from picloud.rhai.packages import register_iterators, standard
+from picloud.rhai.parser import parse
+from picloud.rhai.program import Program
+from picloud.rhai.registry import ANY, Native, Registry
+from picloud.rhai.resolver import resolve
+from picloud.rhai.runtime.functions import Module
+from picloud.rhai.runtime.places import FILENAME
+from picloud.rhai.runtime.run import Host, Run
+from picloud.rhai.values import name_type
+
+_DEFAULT: Final = Limits()
+
+
+class Engine:
+    """Compiles scripts. Host functions and modules are to be registered before the first one."""
+
+    def __init__(self, limits: Limits = _DEFAULT, modules: Mapping[str, Module] | None = None) -> None:
+        """``modules`` are there for every script without an import, under their names."""
+        self.limits = limits
+        self.modules = dict(modules or {})
+        self.registry = Registry(standard())
+        register_iterators(self.registry)
+        self._options = codegen.Options(limits, self._known, self._changes, self._replacing)
+
+    # ---------------------------------------------------------------------------------------- registration
+
+    def register_fn(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *parameters: str,
+        **flags: bool,
+    ) -> None:
+        """Register a native function: the names of its parameters' types (:data:`ANY` for any), and flags of
+        :class:`~picloud.rhai.registry.Native`."""
+        self.registry.add(Native(name=name, parameters=parameters, function=function, **flags))
+
+    def register(self, natives: Iterable[Native]) -> None:
+        """Register native functions."""
+        for native in natives:
+            self.registry.add(native)
+
+    def register_type(self, type_: type, name: str) -> None:
+        """Give a class of the host a name in the language."""
+        name_type(type_, name)
+
+    def register_module(self, name: str, module: Module) -> None:
+        """Make a module known to every script."""
+        self.modules[name] = module
+
+    # ---------------------------------------------------------------------------------------- compiling
+
+    def compile(self, source: str) -> Program:
+        """Compile a script. Raises :class:`RhaiError` of stage "parse"."""
+        return self._compiled(source, dynamic=False)
+
+    def _compiled(self, source: str, *, dynamic: bool) -> Program:
+        try:
+            script = parse(source, self.limits)
+            resolution = resolve(script, dynamic=dynamic)
+            if dynamic and len(resolution.functions) > 1:
+                text = "Function definitions must be at global level and cannot be inside a block or another function"
+                raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")
+            generated = codegen.generate(script, resolution, self._options, source)
+            code = compile(generated.tree, FILENAME, "exec", dont_inherit=True)
+        except RecursionError:
+            text = "Expression exceeds maximum complexity"
+            raise RhaiError.parse("ExprTooDeep", text, None, "ExprTooDeep") from None
+        return Program(self, code, generated.functions, generated.sites)
+
+    def new_run(self, host: Host) -> Run:
+        """Return a fresh run for a program of this engine."""
+        run = Run(self.limits, host, self.registry, self.modules)
+        run.compile_text = self._text_compiler
+        run.compile_module = self._module_compiler
+        return run
+
+    def _text_compiler(self, text: str) -> Callable[[Run, int, Any], Any]:
+        program = self._compiled(text, dynamic=True)
+
+        def execute(run: Run, level: int, scope: Any) -> Any:
+            functions = run.functions
+            names = program.linked(run)
+            run.functions = functions
+            return names["main"](scope, level)
+
+        return execute
+
+    def _module_compiler(self, run: Run, level: int, path: str, source: str) -> Module:
+        return self.compile(source).as_module(run, level, path)
+
+    # ---------------------------------------------------------------------------------------- what codegen asks
+
+    def _known(self, name: str, count: int) -> bool:
+        return bool(self.registry.overloads(name, count))
+
+    def _changes(self, name: str, count: int) -> bool:
+        return any(native.changes for native in self.registry.overloads(name, count))
+
+    def _replacing(self, name: str, count: int) -> bool:
+        return any(
+            native.replaces and native.parameters[0] == ANY and name != "set_tag"
+            for native in self.registry.overloads(name, count)
+        )
+
+
+_UNUSED = lru_cache

@@ -1,0 +1,149 @@
+"""A compiled script, ready to be run any number of times."""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from collections.abc import Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final
+
+from picloud.rhai.codegen import FunctionEntry
+from picloud.rhai.errors import Position, RhaiError
+from picloud.rhai.runtime.functions import FunctionKey, Module, ScriptFunction
+from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
+from picloud.rhai.runtime.run import DefaultHost, Host, Run
+from picloud.rhai.runtime.support import HELPERS
+from picloud.rhai.values import Shared
+
+if TYPE_CHECKING:
+    from picloud.rhai.engine import Engine
+
+_FRAMES_PER_LEVEL: Final = 12
+_FRAMES: Final = 1000
+
+
+class Constant:
+    """A value that the host gives a script as a constant."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Program:
+    """A compiled script. It belongs to the engine that compiled it; runs of one program don't know of each other."""
+
+    __slots__ = ("_code", "_engine", "_functions", "_infos", "_sites", "operations")
+
+    def __init__(
+        self,
+        engine: Engine,
+        code: CodeType,
+        functions: tuple[FunctionEntry, ...],
+        sites: dict[Position, tuple[Any, Any]],
+    ) -> None:
+        self._engine = engine
+        self._code = code
+        self._functions = functions
+        self._sites = sites
+        self._infos = {entry.python: FunctionInfo(entry.name, "") for entry in functions}
+        self.operations = 0
+        """Operations that the last run used."""
+
+    def run(self, scope: Mapping[str, Any] | None = None, host: Host | None = None) -> Any:
+        """Run the script and return its value.
+
+        ``scope`` holds variables for it, or constants (:class:`Constant`). Raises :class:`RhaiError`, and what the host's
+        hooks raise.
+        """
+        run = self._engine.new_run(host or DefaultHost())
+        if scope:
+            run.scope = [
+                (name, Shared(value.value, constant=True) if type(value) is Constant else Shared(value))
+                for name, value in scope.items()
+            ]
+        _allow_levels(run.limits.max_call_levels)
+        try:
+            return self.execute(run, 0)
+        except Catchable as error:
+            rhai = settled(error)
+            if rhai.kind == "Exit":
+                return rhai.payload[0]
+            raise rhai.located() from None
+        finally:
+            self.operations = run.operations
+            run.budget.close()
+
+    def execute(self, run: Run, level: int) -> Any:
+        """Run the script's statements within a run. What it raises has no place yet."""
+        names = self.linked(run)
+        return names["main"](run.scope, level)
+
+    def linked(self, run: Run, source: str = "") -> dict[str, Any]:
+        """Return the generated module's names, tied to a run."""
+        infos = self._infos
+        if source:
+            infos = {entry.python: FunctionInfo(entry.name, source) for entry in self._functions}
+        names = HELPERS | {
+            "R": run,
+            "T": run.budget.ticks,
+            "M": run.limits.max_call_levels,
+            "SITES": self._sites,
+            "INFOS": infos,
+        }
+        exec(self._code, names)  # noqa: S102 - our own code, audited, without builtins
+        functions: dict[FunctionKey, ScriptFunction] = {}
+        for entry in self._functions:
+            function = names["S" + entry.python] = ScriptFunction(
+                entry.name,
+                entry.parameters,
+                names[entry.python],
+                uses_this=entry.uses_this,
+                private=entry.private,
+                this_type=entry.this_type,
+            )
+            if not entry.name.startswith("anon$"):
+                functions[entry.name, len(entry.parameters), entry.this_type] = function
+        if functions:
+            run.functions = functions
+        return names
+
+    def as_module(self, parent: Run, level: int, name: str) -> Module:
+        """Run the script as a module of another run and return what it offers."""
+        run = parent.child()
+        names = self.linked(run, name)
+        names["main"](run.scope, level + 1)
+        variables = {}
+        for alias, variable in run.exports.items():
+            for known, cell in reversed(run.scope):
+                if known == variable:
+                    variables[alias] = cell.value
+                    break
+        functions = {key: function for key, function in run.functions.items() if not function.private}
+        modules = {alias: module for alias, module in run.imports if alias is not None}
+        return Module(name, functions=functions, variables=variables, modules=modules)
+
+    def dumped(self) -> bytes:
+        """Return the program as bytes, to be kept; :meth:`loaded` makes a program of them in the same version of Python."""
+        entries = tuple(
+            (entry.python, entry.name, entry.parameters, entry.uses_this, entry.private, entry.this_type)
+            for entry in self._functions
+        )
+        return marshal.dumps((self._code, entries, self._sites))
+
+    @classmethod
+    def loaded(cls, engine: Engine, data: bytes) -> Program:
+        """Return the program of :meth:`dumped`. The bytes must come from there: they hold code."""
+        code, entries, sites = marshal.loads(data)  # noqa: S302 - our own cache
+        return cls(engine, code, tuple(FunctionEntry(*entry) for entry in entries), sites)
+
+
+def _allow_levels(levels: int) -> None:
+    needed = min(levels, 10_000) * _FRAMES_PER_LEVEL + _FRAMES
+    if sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
+
+
+_UNUSED = RhaiError

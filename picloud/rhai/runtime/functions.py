@@ -1,0 +1,72 @@
+"""Script functions as the runtime sees them, and modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from picloud.rhai.registry import Native, Registry
+
+
+class ScriptFunction:
+    """A function of a script, ready to be called: ``code(level, *arguments)``, led by ``this`` after the level if it uses it.
+
+    ``this`` is a list of one element, the value; None when it is not bound.
+    """
+
+    __slots__ = ("arity", "code", "name", "parameters", "private", "this_type", "uses_this")
+
+    def __init__(
+        self,
+        name: str,
+        parameters: tuple[str, ...],
+        code: Callable[..., Any],
+        *,
+        uses_this: bool,
+        private: bool = False,
+        this_type: str | None = None,
+    ) -> None:
+        self.name = name
+        self.parameters = parameters
+        self.arity = len(parameters)
+        self.code = code
+        self.uses_this = uses_this
+        self.private = private
+        self.this_type = this_type
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return self.parameters
+
+
+FunctionKey = tuple[str, int, str | None]
+"""Name, number of parameters, and type of ``this`` for a method of one type."""
+
+Functions = Mapping[FunctionKey, ScriptFunction]
+
+
+@dataclass(slots=True)
+class Module:
+    """A namespace: what ``import`` gives, or what a host offers under a name."""
+
+    name: str
+    """Shown in errors of its functions; empty for the host's own modules."""
+    natives: Registry = field(default_factory=Registry)
+    functions: dict[FunctionKey, ScriptFunction] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    modules: dict[str, Module] = field(default_factory=dict)
+
+    def add(self, native: Native) -> None:
+        """Take in a native function."""
+        self.natives.add(native)
+
+    def submodule(self, path: list[str]) -> Module | None:
+        """Return the module at a path of names within this one; itself for an empty path."""
+        module: Module | None = self
+        for name in path:
+            if module is None:
+                return None
+            module = module.modules.get(name)
+        return module
