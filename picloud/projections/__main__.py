@@ -17,23 +17,28 @@ from uuid import UUID  # noqa: E402
 
 import gevent  # noqa: E402
 import psycopg  # noqa: E402
+import structlog  # noqa: E402
 
 from picloud.config import Config  # noqa: E402
+from picloud.logging import configure_logging  # noqa: E402
 from picloud.postgres.sessions import connect  # noqa: E402
 from picloud.projections import progress  # noqa: E402
 from picloud.projections.installation import PROJECTIONS  # noqa: E402
 from picloud.projections.rebuild import Rebuild  # noqa: E402
 
+_log = structlog.get_logger(__name__)
+
 
 def main(arguments: list[str]) -> int:
     """Do the rebuild; return the exit status."""
     rebuild = UUID(arguments[0])
-    dsn = Config.from_environment(os.environ).dsn
+    config = Config.from_environment(os.environ)
+    configure_logging(config)
     # Requests go first.
     os.nice(5)
     # What is made here dies by its reference counts; looking for cycles in each page costs a tenth of the time.
     gc.disable()
-    work = gevent.spawn(_do, dsn, rebuild)
+    work = gevent.spawn(_do, config.dsn, rebuild)
     work.name = f"rebuild {rebuild}"
     gevent.signal_handler(signal.SIGTERM, work.kill, block=False)
     work.join()
@@ -48,7 +53,7 @@ def _do(dsn: str, rebuild: UUID) -> bool:
         assert wanted is not None, f"there is no rebuild {rebuild}"
         Rebuild(dsn, rebuild, PROJECTIONS[wanted.projection], verify=wanted.verify).run()
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        print(f"rebuild {rebuild}: {error}", file=sys.stderr)
+        _log.warning("rebuild.database_lost", rebuild=str(rebuild), error=str(error).strip())
         return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the log shall tell it
         with connect(dsn, purpose="rebuild") as connection:

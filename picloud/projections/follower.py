@@ -14,6 +14,7 @@ from typing import Final
 import gevent
 import psycopg
 import structlog
+from gevent.lock import BoundedSemaphore
 from gevent.socket import wait_read
 
 from picloud.log.listener import LOG_CHANNEL, SAFETY_SECONDS
@@ -22,6 +23,7 @@ from picloud.projections.folding import Folder, prepare_session
 from picloud.projections.projection import Projection
 from picloud.projections.tracking import revive
 
+STOP_SECONDS: Final = 3.0
 SHORTEST_PAUSE: Final = 0.01
 LONGEST_PAUSE: Final = 0.06
 PAUSES_PER_PAGE: Final = 9
@@ -49,6 +51,7 @@ class Follower:
     ) -> None:
         self._dsn = dsn
         self._folder = Folder(projections, on_changed=on_changed)
+        self._at_work = BoundedSemaphore(1)
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> gevent.Greenlet[[], None]:
@@ -58,9 +61,12 @@ class Follower:
         return self._greenlet
 
     def stop(self) -> None:
-        """Stop at once; a page that wasn't committed is folded again by whoever follows next."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
+        """Stop after the page in hand; a database that doesn't answer is waited for so long, then left alone."""
+        if self._greenlet is None:
+            return
+        # In the middle of a pipeline the session could wait for ever for answers that it has lost count of.
+        self._at_work.acquire(timeout=STOP_SECONDS)
+        self._greenlet.kill(timeout=STOP_SECONDS)
 
     def _run(self) -> None:
         delay = 0.1
@@ -80,17 +86,22 @@ class Follower:
         self._folder.forget()
         while True:
             self._catch_up(connection)
-            connection.execute(_LISTEN)
-            # What was appended since the last look, and before we listened, nobody will tell us.
-            if not self._folder.step(connection):
+            with self._at_work:
+                connection.execute(_LISTEN)
+                # What was appended since the last look, and before we listened, nobody will tell us.
+                caught_up = self._folder.step(connection) == 0
+            if caught_up:
                 _sleep(connection)
-            connection.execute(_UNLISTEN)
+            with self._at_work:
+                connection.execute(_UNLISTEN)
 
     def _catch_up(self, connection: psycopg.Connection) -> None:
         """Fold page after page until there is nothing to fold."""
         while True:
             began = time.monotonic()
-            if self._folder.step(connection) == 0:
+            with self._at_work:
+                folded = self._folder.step(connection)
+            if folded == 0:
                 return
             if not self._folder.behind:
                 pause = PAUSES_PER_PAGE * (time.monotonic() - began)
