@@ -55,6 +55,8 @@ _SWAPPED: Final = """
     WHERE name = %s
 """
 _EXISTS: Final = "SELECT to_regnamespace(%s) IS NOT NULL"
+_TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
+_LOCK_TABLE: Final = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 _NOTIFY: Final = "SELECT pg_notify(%s, %s)"
 
 _log = structlog.get_logger(__name__)
@@ -177,8 +179,8 @@ class Rebuild:
             if not self._kind.inline:
                 # A reader with several statements in one transaction shall not see half of each set. Nobody reads
                 # the inline ones so, and whoever waits for the append lock may have read them already.
-                tables = [sql.Identifier(name, table.name) for table in self._kind.tables]
-                keeper.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.SQL(", ").join(tables)))
+                for (table,) in keeper.execute(_TABLES, (name,)).fetchall():
+                    keeper.execute(_LOCK_TABLE.format(sql.Identifier(name, table)))
             _rename(keeper, name, name + OLD)
         _rename(keeper, self._next.schema, name)
         keeper.execute(_SWAPPED, (self._kind.version, self._position, name))

@@ -205,13 +205,14 @@ class History:
     def _invocation(self) -> list[Entry]:
         open_ones = [state for state in self.invocations if not state.ended]
         if len(open_ones) < 10 or self.random.random() < 0.2:
-            return self._request()
+            return self.request()
         if self.random.random() < 0.1:
             return self._replay()
         state = self.random.choice(open_ones)
         return self._evolve(state, self._go_on(state))
 
-    def _request(self) -> list[Entry]:
+    def request(self) -> list[Entry]:
+        """A new invocation, which a node takes up at once if it can."""
         number = self.random.randrange(1, 4)
         due = self.now + timedelta(seconds=3) if self.random.random() < 0.2 else None
         requested = Requested(
