@@ -19,6 +19,29 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
     ],
     "Write scripts": [
         Entry("check", "picloud.cli.check", "Compile a script without a server, and show what is wrong with it."),
+        Entry("deploy", "picloud.cli.deploy", "Upload a script, and point routes to it."),
+        Entry("apps", "picloud.cli.scripts:apps", "List apps."),
+        Entry("scripts", "picloud.cli.scripts:scripts", "List an app's scripts."),
+        Entry("routes", "picloud.cli.scripts:routes", "List an app's routes, add one, or remove one."),
+        Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
+        Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
+        Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),
+        Entry("disable", "picloud.cli.scripts:disable", "Refuse calls of a script, with a reason."),
+        Entry("enable", "picloud.cli.scripts:enable", "Take calls of a script again."),
+        Entry("remove", "picloud.cli.scripts:remove", "Take a script or an app out of service."),
+    ],
+    "See what happens": [
+        Entry("logs", "picloud.cli.invocations:logs", "Show what scripts printed and logged; -f follows."),
+        Entry("invocations", "picloud.cli.invocations:invocations", "List an app's invocations."),
+        Entry("invocation", "picloud.cli.invocations:invocation", "Show one invocation whole."),
+        Entry("invoke", "picloud.cli.invocations:invoke", "Run a script without a route."),
+        Entry("replay", "picloud.cli.invocations:replay", "Run an ended invocation's input again."),
+        Entry("cancel", "picloud.cli.invocations:cancel", "Call an invocation off."),
+        Entry("events", "picloud.cli.invocations:events", "Show the audit trail."),
+    ],
+    "Look after it": [
+        Entry("projections", "picloud.cli.projections", "List projections, or rebuild one."),
+        Entry("tokens", "picloud.cli.tokens", "List access tokens, issue one, or revoke one."),
     ],
 }
 """Sections of the help. A command is the object ``command`` of its module, unless ``module:object`` says otherwise."""

@@ -64,7 +64,7 @@ class Tokens:
                 "not-authenticated",
                 what,
                 headers={"WWW-Authenticate": 'Bearer realm="picloud"'},
-                remedy="Send 'Authorization: Bearer …'; the first start wrote a token to the data folder (owner.token).",
+                remedy="Send 'Authorization: Bearer …'; the first start wrote one to the data folder (owner.token).",
             )
         return found
 

@@ -81,7 +81,12 @@ class Invoker:
         requested, metadata = self._requested(call, owner=self._inbox.id)
         node = self._identity.wait(timeout)
         if self._slots.take():
-            outcome = self._run_here(requested, metadata, node, durability)
+            # A greenlet of its own: the run is recorded to its end also when the caller has given up waiting.
+            job = gevent.spawn(self._run_here, requested, metadata, node, durability)
+            try:
+                outcome = job.get(timeout=timeout)
+            except gevent.Timeout:
+                raise NoAnswerYet(requested.originator_id) from None
             if outcome is not None:
                 return outcome
             with self._inbox.expect(requested.originator_id) as waiter:

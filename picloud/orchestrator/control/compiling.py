@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from picloud.domain.errors import DomainError
-from picloud.rhai.errors import RhaiError
-from picloud.rhai.limits import Limits
-from picloud.rhai.parser import parse
+from picloud.rhai import Engine, RhaiError
 
 
 class SyntaxFault(DomainError):
@@ -28,7 +26,7 @@ class SyntaxFault(DomainError):
 def check_source(source: str) -> None:
     """Raise :class:`SyntaxFault` unless ``source`` compiles."""
     try:
-        parse(source, Limits())
+        Engine().compile(source)
     except RhaiError as error:
         raise SyntaxFault(error, source) from error
 

@@ -1,0 +1,86 @@
+"""``picloud deploy``: upload a script, and point routes to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from picloud.cli import seen, show
+from picloud.cli.client import Client, ProblemError
+from picloud.cli.excerpt import excerpt
+from picloud.cli.target import Target, with_target
+
+_NOT_NAME: Final = re.compile(r"[^a-z0-9_-]+")
+
+
+@click.command("deploy")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--app", required=True, help="The app; it is made if it isn't there.")
+@click.option("--name", help="The script's name; by default the file's.")
+@click.option("--route", "routes", multiple=True, metavar="'METHOD /PATH'", help="A route to it; may be repeated.")
+@click.option("--durability", type=click.Choice(["outbox", "outcome"]), help="When calls of these routes are on disk.")
+@click.option("--force", is_flag=True, help="Deploy over a version that you haven't seen.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@with_target
+def command(
+    target: Target,
+    file: Path,
+    app: str,
+    name: str | None,
+    routes: tuple[str, ...],
+    durability: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Upload a Rhai script as the next version, and point routes to it.
+
+    A syntax error is shown with its place, and nothing is deployed. If somebody else deployed since you last did, you
+    are told, instead of overwriting their version; --force overwrites.
+
+    \b
+      picloud deploy examples/hello.rhai --app demo --route 'GET /hello/{name}'
+    """
+    source = _read(file)
+    script = name or _NOT_NAME.sub("-", file.stem.lower()).strip("-")
+    known = seen.version(target.url, app, script)
+    headers = {} if force or known is None else {"If-Match": f'"{known}"'}
+    content = {"source": source, "routes": list(routes), "durability": durability}
+    try:
+        answer = Client(target).send("PUT", "apps", app, "scripts", script, content=content, headers=headers)
+    except ProblemError as error:
+        raise _explained(error, file, source) from error
+    done = answer.json
+    seen.remember(target.url, app, script, done["version"])
+    if as_json:
+        show.as_json(done)
+        return
+    verb = "deployed" if done["changed"] else "unchanged:"
+    click.echo(f"{verb} {app}/{script} version {done['version']}", err=True)
+    for url in done["urls"]:
+        click.echo(url)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file} is not UTF-8: byte {error.start}") from None
+
+
+def _explained(error: ProblemError, file: Path, source: str) -> click.ClickException:
+    problem: dict[str, Any] = error.problem
+    if not str(problem.get("type", "")).endswith("/syntax-error"):
+        if error.status == 412:
+            return click.ClickException(f"{error.message}\nTo overwrite it all the same: --force.")
+        return error
+    line, column = problem.get("line", 0), problem.get("column", 0)
+    place = ":".join(str(part) for part in (file, line, column) if part)
+    text = f"{place}: {problem['detail']}"
+    if shown := excerpt(source, line, column):
+        text += f"\n{shown}"
+    return click.ClickException(text + "\nNothing was deployed.")

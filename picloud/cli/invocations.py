@@ -1,0 +1,255 @@
+"""Commands on invocations, logs, the audit trail and projections."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Final
+
+import click
+
+from picloud.cli import show
+from picloud.cli.client import Client
+from picloud.cli.scripts import split_title
+from picloud.cli.target import Target, with_target
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+_STATES: Final = ["pending", "running", "retrying", "succeeded", "dead", "cancelled"]
+
+
+@click.command("invocations")
+@click.argument("app")
+@click.option("--script", help="Only of this script.")
+@click.option("--state", type=click.Choice(_STATES), help="Only in this state.")
+@click.option("--since", metavar="TIME", help="Requested at or after (RFC 3339).")
+@click.option("--until", metavar="TIME", help="Requested before (RFC 3339).")
+@click.option("-n", "limit", type=click.IntRange(1), default=25, show_default=True, help="How many.")
+@_JSON
+@with_target
+def invocations(target: Target, app: str, limit: int, as_json: bool, **filters: str | None) -> None:
+    """List an app's invocations, newest first."""
+    items = list(Client(target).pages("apps", app, "invocations", limit=limit, **filters))
+    if as_json:
+        show.as_json_lines(items)
+        return
+    rows = [
+        (
+            item["id"],
+            item["state"],
+            item["status"],
+            item["route"] if item["trigger"] == "http" else item["trigger"],
+            f"{item['script']}@{item['version']}",
+            show.when(item["requested_at"]),
+            show.duration(item["duration_us"]),
+            item["operations"],
+            f"{item['error_kind']}: {item['error_message']}".splitlines()[0] if item["error_kind"] else "",
+        )
+        for item in items
+    ]
+    headings = ("invocation", "state", "status", "trigger", "script", "requested", "duration", "operations", "error")
+    show.table(headings, rows, empty=f"{app} has no such invocations")
+
+
+@click.command("invocation")
+@click.argument("invocation", metavar="ID")
+@_JSON
+@with_target
+def invocation(target: Target, invocation: str, as_json: bool) -> None:
+    """Show one invocation whole: input, attempts, logs, answer, events."""
+    whole = Client(target).get("invocations", invocation)
+    if as_json:
+        show.as_json(whole)
+        return
+    _facts(whole)
+    for attempt in whole["attempts"]:
+        _attempt(attempt)
+    if whole["logs"]:
+        click.echo(click.style("\nlogs", bold=True))
+        for line in whole["logs"]:
+            click.echo(f"  {line['at_ms']:>6} ms  {line['level']:<9} {line['message']}")
+    if whole["reply"] is not None:
+        _reply(whole["reply"])
+    click.echo(click.style("\nevents", bold=True))
+    for event in whole["events"]:
+        click.echo(f"  {event['position']:>8}  {show.when(event['at'])}  {event['type']:<14} {event['actor']}")
+
+
+def _facts(whole: dict[str, Any]) -> None:
+    asked = whole["input"]
+    facts = [
+        ("invocation", whole["id"]),
+        ("state", whole["state"] + (f" ({whole['reason']})" if whole["reason"] else "")),
+        ("script", f"{whole['app']}/{whole['script']} version {whole['version']}"),
+        ("trigger", f"{whole['trigger']['kind']} {whole['trigger']['name']}, by {whole['actor']}"),
+        ("requested", show.when(whole["requested_at"])),
+        ("ended", show.when(whole["ended_at"])),
+        ("replay of", whole["replay_of"]),
+        ("replayed by", ", ".join(whole["replayed_by"])),
+        ("input", f"{asked['method']} {asked['path']}"),
+        ("params", _pairs(asked["params"])),
+        ("query", _pairs(asked["query"])),
+        ("headers", _pairs(asked["headers"])),
+        ("body", _content(asked["body"])),
+    ]
+    for name, value in facts:
+        if value:
+            click.echo(f"{name:<12} {value}")
+
+
+def _attempt(attempt: dict[str, Any]) -> None:
+    click.echo(click.style(f"\nattempt {attempt['attempt']}", bold=True) + f" on node {attempt['node']}")
+    if "duration_us" in attempt:
+        cost = f"{show.duration(attempt['duration_us'])}, {show.duration(attempt['cpu_us'])} of it computing"
+        click.echo(f"  {cost}, {attempt['operations']} operations, {attempt.get('effects', 0)} effects")
+    error = attempt.get("error")
+    if error is not None:
+        click.echo(click.style(f"  {error['kind']}: {error['message']}", fg="red"))
+        if attempt["retry_at"]:
+            click.echo(f"  next attempt at {show.when(attempt['retry_at'])}")
+
+
+def _reply(reply: dict[str, Any]) -> None:
+    thrown = " (thrown)" if reply["thrown"] else ""
+    click.echo(click.style(f"\nanswer {reply['status']}{thrown}", bold=True))
+    for name, value in reply["headers"]:
+        click.echo(f"  {name}: {value}")
+    if shown := _content(reply["body"]):
+        click.echo(f"  {shown}")
+
+
+def _pairs(values: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _content(content: dict[str, Any]) -> str:
+    if content.get("text") is not None:
+        return str(content["text"])
+    if content.get("base64") is not None:
+        return f"base64 {content['base64']}"
+    return f"stored as {content['sha256']}" if content.get("sha256") is not None else ""
+
+
+@click.command("logs")
+@click.argument("app")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
+@click.option("--script", help="Only of this script.")
+@click.option("--invocation", metavar="ID", help="Only of this invocation.")
+@click.option("--level", help="Only of this level: print, debug, log.info …")
+@click.option("-n", "limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many old lines.")
+@_JSON
+@with_target
+def logs(target: Target, app: str, follow: bool, limit: int, as_json: bool, **filters: str | None) -> None:
+    """Show what an app's scripts printed and logged, oldest first."""
+    client = Client(target)
+    if follow:
+        for line in client.lines("apps", app, "logs", follow="true", limit=limit, **filters):
+            _line(line, as_json=as_json)
+        return
+    items = client.get("apps", app, "logs", limit=limit, **filters)["items"]
+    for line in items:
+        _line(line, as_json=as_json)
+    if not items and not as_json:
+        click.echo(f"{app} has printed nothing yet", err=True)
+
+
+def _line(line: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show.as_json_lines([line])
+        return
+    fields = " ".join(f"{name}={value}" for name, value in (line["fields"] or {}).items())
+    head = f"{show.when(line['at'])}  {line['invocation']}  {line['script']:<12} {line['level']:<9}"
+    click.echo(f"{head} {line['message']} {fields}".rstrip())
+    sys.stdout.flush()
+
+
+@click.command("events")
+@click.option("--app", help="Only of this app.")
+@click.option("--type", help="Only of this type, such as ScriptDeployed.")
+@click.option("--actor", help="Only by this actor, such as token:owner.")
+@click.option("--stream", metavar="ID", help="Only of this stream: an invocation, a script …")
+@click.option("--correlation", metavar="ID", help="Only what followed from this root cause.")
+@click.option("--since", metavar="TIME", help="Recorded at or after (RFC 3339).")
+@click.option("--until", metavar="TIME", help="Recorded before (RFC 3339).")
+@click.option("--oldest-first", is_flag=True, help="Begin at the start.")
+@click.option("-n", "limit", type=click.IntRange(1), default=25, show_default=True, help="How many.")
+@_JSON
+@with_target
+def events(target: Target, limit: int, oldest_first: bool, as_json: bool, **filters: str | None) -> None:
+    """Show the audit trail: every event, who, when, caused by what."""
+    order = "asc" if oldest_first else "desc"
+    items = Client(target).pages("events", limit=limit, order=order, **filters)
+    if as_json:
+        show.as_json_lines(items)
+        return
+    rows = [
+        (
+            item["position"],
+            show.when(item["at"]),
+            item["type"],
+            item["app"],
+            item["actor"],
+            f"{item['stream']} v{item['version']}",
+            item["causation_id"],
+        )
+        for item in items
+    ]
+    show.table(("position", "at", "type", "app", "actor", "stream", "caused by"), rows, empty="no such events")
+
+
+@click.command("replay")
+@click.argument("invocation", metavar="ID")
+@click.option("--version", default="current", show_default=True, help="current, original, or a number.")
+@click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
+@with_target
+def replay(target: Target, invocation: str, version: str, wait: bool) -> None:
+    """Run an ended invocation's input again, as a new invocation; the old one stays as it is."""
+    client = Client(target)
+    again = client.send("POST", "invocations", invocation, "replay", content={"version": version}).json["invocation"]
+    click.echo(again)
+    if wait:
+        _wait(client, again)
+
+
+@click.command("invoke")
+@click.argument("title", metavar="APP/SCRIPT")
+@click.option("--data", "body", default="", help="The request's body.")
+@click.option("--method", default="POST", show_default=True)
+@click.option("--path", default="/", show_default=True)
+@click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs until it is dead.")
+@click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
+@with_target
+def invoke(target: Target, title: str, wait: bool, **content: Any) -> None:
+    """Run a script without a route."""
+    app, script = split_title(title)
+    client = Client(target)
+    started = client.send("POST", "apps", app, "scripts", script, "invocations", content=content).json["invocation"]
+    click.echo(started)
+    if wait:
+        _wait(client, started)
+
+
+def _wait(client: Client, invocation: str) -> None:
+    """Show the end of an invocation; exit with 1 if it is not a success."""
+    deadline = time.monotonic() + 60
+    whole = client.get("invocations", invocation)
+    while whole["ended_at"] is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        whole = client.get("invocations", invocation)
+    click.echo(whole["state"], err=True)
+    if whole["reply"] is not None:
+        _reply(whole["reply"])
+    for attempt in whole["attempts"]:
+        if attempt.get("error"):
+            _attempt(attempt)
+    if whole["state"] != "succeeded":
+        raise SystemExit(1)
+
+
+@click.command("cancel")
+@click.argument("invocation", metavar="ID")
+@click.option("--reason", default="called off by hand", show_default=True)
+@with_target
+def cancel(target: Target, invocation: str, reason: str) -> None:
+    """Call an invocation off, also while it runs."""
+    Client(target).send("POST", "invocations", invocation, "cancel", content={"reason": reason})
+    click.echo(f"cancelled {invocation}")
