@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from picloud.rhai import codegen
@@ -15,8 +14,9 @@ from picloud.rhai.program import Program
 from picloud.rhai.registry import ANY, Native, Registry
 from picloud.rhai.resolver import resolve
 from picloud.rhai.runtime.functions import Module
-from picloud.rhai.runtime.places import FILENAME
+from picloud.rhai.runtime.places import FILENAME, Catchable, returned
 from picloud.rhai.runtime.run import Host, Run
+from picloud.rhai.syntax import Expression, ExpressionStatement, Script
 from picloud.rhai.values import name_type
 
 _DEFAULT: Final = Limits()
@@ -67,16 +67,18 @@ class Engine:
 
     def _compiled(self, source: str, *, dynamic: bool) -> Program:
         try:
-            script = parse(source, self.limits)
-            resolution = resolve(script, dynamic=dynamic)
-            if dynamic and len(resolution.functions) > 1:
-                text = "Function definitions must be at global level and cannot be inside a block or another function"
-                raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")
-            generated = codegen.generate(script, resolution, self._options, source)
-            code = compile(generated.tree, FILENAME, "exec", dont_inherit=True)
+            return self._of_tree(parse(source, self.limits), source, dynamic=dynamic)
         except RecursionError:
             text = "Expression exceeds maximum complexity"
             raise RhaiError.parse("ExprTooDeep", text, None, "ExprTooDeep") from None
+
+    def _of_tree(self, script: Script, identity: str, *, dynamic: bool) -> Program:
+        resolution = resolve(script, dynamic=dynamic)
+        if dynamic and len(resolution.functions) > 1:
+            text = "Function definitions must be at global level and cannot be inside a block or another function"
+            raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")
+        generated = codegen.generate(script, resolution, self._options, identity)
+        code = compile(generated.tree, FILENAME, "exec", dont_inherit=True)
         return Program(self, code, generated.functions, generated.sites)
 
     def new_run(self, host: Host) -> Run:
@@ -84,6 +86,7 @@ class Engine:
         run = Run(self.limits, host, self.registry, self.modules)
         run.compile_text = self._text_compiler
         run.compile_module = self._module_compiler
+        run.compile_tree = self._tree_evaluator
         return run
 
     def _text_compiler(self, text: str) -> Callable[[Run, int, Any], Any]:
@@ -96,6 +99,17 @@ class Engine:
             return names["main"](scope, level)
 
         return execute
+
+    def _tree_evaluator(self, run: Run, tree: Expression | Script) -> Any:
+        script = tree if isinstance(tree, Script) else Script([ExpressionStatement(tree.line, tree.column, tree)], [])
+        program = self._of_tree(script, "", dynamic=True)
+        functions = run.functions
+        names = program.linked(run)
+        run.functions = functions
+        try:
+            return names["main"]([], run.depth)
+        except Catchable as error:
+            raise returned(error, None).located() from None
 
     def _module_compiler(self, run: Run, level: int, path: str, source: str) -> Module:
         return self.compile(source).as_module(run, level, path)
@@ -113,6 +127,3 @@ class Engine:
             native.replaces and native.parameters[0] == ANY and name != "set_tag"
             for native in self.registry.overloads(name, count)
         )
-
-
-_UNUSED = lru_cache

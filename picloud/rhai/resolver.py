@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from picloud.rhai import syntax
-from picloud.rhai.errors import Position, RhaiError
+from picloud.rhai.errors import Position
 from picloud.rhai.syntax import Node
 
 
@@ -38,16 +38,18 @@ class Variable:
 
 
 class Capture:
-    """What a closure takes from outside."""
+    """What a closure takes from outside: a cell, or the value of a constant."""
 
-    __slots__ = ("inner", "name", "outer", "place")
+    __slots__ = ("copied", "inner", "name", "outer", "place")
 
-    def __init__(self, name: str, place: Position, outer: Variable | None, inner: Variable) -> None:
+    def __init__(self, name: str, place: Position, outer: Variable | None, inner: Variable, *, copied: bool) -> None:
         self.name = name
         self.place = place
         self.outer = outer
         """The variable of the enclosing function; None if that declares none of this name."""
         self.inner = inner
+        self.copied = copied
+        """It is the value of a constant."""
 
 
 class FunctionScope:
@@ -69,17 +71,12 @@ class FunctionScope:
         self.node = node
         self.enclosing = enclosing
         self.parameters: list[Variable] = []
-        self.captures: dict[str, Capture] = {}
+        self.captures: list[Capture] = []
         self.variables: list[Variable] = []
         self.uses_this = False
         self.dynamic = False
         self.imports = False
         self.blocks: list[dict[str, Variable]] = [{}]
-
-    @property
-    def is_closure(self) -> bool:
-        """Whether it captures."""
-        return self.enclosing is not None
 
     def lookup(self, name: str) -> Variable | None:
         """Return the variable of that name that is in sight within the function."""
@@ -113,10 +110,7 @@ class Resolution:
 
 
 def resolve(script: syntax.Script, *, dynamic: bool = False) -> Resolution:
-    """Resolve all names of a script; ``dynamic`` is for the text of an ``eval``.
-
-    Raises an error of stage "parse" for an assignment to a constant.
-    """
+    """Resolve all names of a script; ``dynamic`` is for the text of an ``eval``."""
     resolver = _Resolver(script)
     resolver.scope.dynamic = dynamic
     resolver.script(script)
@@ -126,7 +120,7 @@ def resolve(script: syntax.Script, *, dynamic: bool = False) -> Resolution:
 class _Resolver:
     def __init__(self, script: syntax.Script) -> None:
         self.resolution = Resolution()
-        self.defined = [(function.name, (function.line, function.column)) for function in script.functions]
+        self.defined = {function.name for function in script.functions}
         self.scope = FunctionScope(script, None)
         self.count = 0
 
@@ -154,26 +148,33 @@ class _Resolver:
         self.scope.variables.append(variable)
         return variable
 
-    def lookup(self, name: str, place: Position) -> Variable | None:
-        found = self.scope.lookup(name)
-        if found is not None or not self.scope.is_closure:
-            return found
-        if any(known == name and defined < place for known, defined in self.defined):
-            return None
-        return self.capture(self.scope, name, place).inner
+    def capture(self, node: syntax.Capture) -> None:
+        """Give the closure that we are in a variable for what it takes from outside."""
+        assert self.scope.enclosing is not None
+        outer = self.scope.enclosing.lookup(node.name)
+        self.count += 1
+        inner = Variable(node.name, f"v{self.count}", captured=not node.copied)
+        if outer is not None and not node.copied:
+            outer.captured = True
+            inner.constant = outer.constant
+        self.scope.captures.append(Capture(node.name, (node.line, node.column), outer, inner, copied=node.copied))
+        self.scope.blocks[0][node.name] = inner
+        self.scope.variables.append(inner)
 
-    def capture(self, scope: FunctionScope, name: str, place: Position) -> Capture:
+    def captured(self, scope: FunctionScope, name: str, place: Position) -> Variable:
+        """Return a closure's variable for a name that its parser didn't list."""
         assert scope.enclosing is not None
         outer = scope.enclosing.lookup(name)
-        if outer is None and scope.enclosing.is_closure:
-            outer = self.capture(scope.enclosing, name, place).inner
+        if outer is None and scope.enclosing.enclosing is not None:
+            outer = self.captured(scope.enclosing, name, place)
         self.count += 1
-        inner = Variable(name, f"v{self.count}", constant=outer.constant if outer is not None else False, captured=True)
+        inner = Variable(name, f"v{self.count}", captured=True)
         if outer is not None:
             outer.captured = True
-        capture = scope.captures[name] = Capture(name, place, outer, inner)
+            inner.constant = outer.constant
+        scope.captures.append(Capture(name, place, outer, inner, copied=False))
         scope.blocks[0][name] = inner
-        return capture
+        return inner
 
     # ---------------------------------------------------------------------------------------- walking
 
@@ -202,7 +203,10 @@ class _Resolver:
                 self.walk(child)
 
     def variable(self, node: syntax.Variable) -> None:
-        self.resolution.bindings[node] = self.lookup(node.name, (node.line, node.column))
+        found = self.scope.lookup(node.name)
+        if found is None and self.scope.enclosing is not None and node.name not in self.defined:
+            found = self.captured(self.scope, node.name, (node.line, node.column))
+        self.resolution.bindings[node] = found
 
     def this(self, node: syntax.This) -> None:
         self.scope.uses_this = True
@@ -237,6 +241,8 @@ class _Resolver:
     def closure(self, node: syntax.Closure) -> None:
         outer, self.scope = self.scope, FunctionScope(node, self.scope)
         self.resolution.functions[node] = self.scope
+        for capture in node.captures:
+            self.capture(capture)
         self.scope.parameters = [self.declare(name) for name in node.parameters]
         self.block(node.body.statements)
         self.scope = outer
@@ -266,15 +272,8 @@ class _Resolver:
         self.resolution.bindings[node] = self.declare(node.name, constant=node.constant)
 
     def assign(self, node: syntax.Assign) -> None:
-        target = node.target
         self.walk(node.value)
-        self.walk(target)
-        if type(target) is syntax.Variable:
-            variable = self.resolution.bindings[target]
-            if variable is not None and variable.constant and target.name not in self.scope.captures:
-                text = f"Cannot assign to constant {target.name}"
-                place = (target.line, target.column)
-                raise RhaiError.parse("AssignmentToConstant", text, place, f'AssignmentToConstant("{target.name}")')
+        self.walk(node.target)
 
     def imported(self, node: syntax.Import) -> None:
         self.scope.imports = True

@@ -11,10 +11,11 @@ from typing import Any, Final
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.codegen.chains import Chains
-from picloud.rhai.codegen.emitter import Value, start
+from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Variable
+from picloud.rhai.syntax import start
 
 _SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
 
@@ -130,7 +131,7 @@ class Calls(Chains):
     def _qualified(self, node: syntax.Call, place: Position) -> Value:
         arguments = self._arguments(node)
         path = nodes.constant("::".join(node.path))
-        head = [nodes.name("R"), self.level, path, nodes.constant(node.name)]
+        head = [nodes.name("R"), self.level, path, nodes.constant(node.name), nodes.constant(node.root)]
         if arguments:
             root = self._reference(node.arguments[0])
             if root is not None:
@@ -209,11 +210,16 @@ class Calls(Chains):
     def closure(self, node: syntax.Closure) -> Value:
         """Return a closure: a pointer with the cells of what it captures."""
         plan = self.closures[node]
-        cells = [self._captured_cell(capture) for capture in plan.scope.captures.values()]
+        cells = [self._captured_cell(capture) for capture in plan.scope.captures]
         return Value(nodes.call("close", [nodes.name("S" + plan.python), nodes.name("R"), *cells]), FN)
 
     def _captured_cell(self, capture: Any) -> Any:
+        """Return the cell of a captured variable; the value of one that the optimiser found to be a constant."""
         variable: Variable | None = capture.outer
+        if capture.copied:
+            if variable is not None and not self.scope.dynamic:
+                return self.read(variable).node
+            return nodes.cell(nodes.call("find", [nodes.name("Z"), nodes.constant(capture.name)], capture.place))
         if self.scope.dynamic or (variable is None and type(self.scope.node) is syntax.Script):
             return nodes.call("find", [nodes.name("Z"), nodes.constant(capture.name)], capture.place)
         if variable is None:

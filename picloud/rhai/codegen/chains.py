@@ -56,7 +56,7 @@ class Chains(Expressions):
         place = node.line, node.column
         if type(node) is syntax.This:
             return Root(nodes.element(nodes.name("this"), nodes.constant(0), place), ANY, "this", place)
-        if type(node) is not syntax.Variable:
+        if type(node) is not syntax.Variable or node.copied:
             return None
         variable = self.resolution.bindings.get(node)
         if self.scope.dynamic or (

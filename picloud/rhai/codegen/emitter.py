@@ -184,26 +184,6 @@ def _stored_names(statements: list[Any]) -> set[str]:
     }
 
 
-def start(node: Node) -> Position:
-    """Return the place where an expression begins, as Rust's ``start_position``."""
-    while True:
-        if isinstance(node, syntax.Property | syntax.Index | syntax.MethodCall):
-            node = node.base
-        elif isinstance(node, syntax.Logical):
-            node = node.left
-        else:
-            return node.line, node.column
-
-
-def place_of(node: Node) -> Position:
-    """Return the place of an expression as Rust's ``position``: of a chain that of its first dot or bracket."""
-    first: Position | None = None
-    while isinstance(node, syntax.Property | syntax.Index | syntax.MethodCall):
-        first = node.at if isinstance(node, syntax.Index) else node.dot
-        node = node.base
-    return first or (node.line, node.column)
-
-
 def declared(variable: Variable) -> Any:
     """Return the Python variable of a declaration, to read."""
     return nodes.name(variable.python)

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
-from picloud.rhai.codegen.emitter import Destination, Emitter, Value, place_of
+from picloud.rhai.codegen.emitter import Destination, Emitter, Value
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, INT, MAP, NUMBER, RANGE, STRING, UNIT
 from picloud.rhai.resolver import Variable
-from picloud.rhai.syntax import Node
+from picloud.rhai.syntax import Node, position
 from picloud.rhai.values import I64_MAX, I64_MIN
 
 _INLINE: Final = frozenset({"+", "-", "*"})
@@ -101,11 +101,11 @@ class Expressions(Emitter):
                 continue
             shown = value.node
             if value.types not in (STRING, INT):
-                shown = nodes.call("shown", [nodes.name("R"), shown], place_of(part))
+                shown = nodes.call("shown", [nodes.name("R"), shown], position(part))
             pieces.append(nodes.FormattedValue(shown, -1, None))
         text = self.stored(Value(nodes.JoinedStr(pieces), STRING))
         test = nodes.compare(nodes.call("len", [text.node]), ">", nodes.constant(_LONG_TEXT))
-        check = nodes.statement(nodes.call("long_text", [nodes.name("R"), text.node], place_of(node)))
+        check = nodes.statement(nodes.call("long_text", [nodes.name("R"), text.node], position(node)))
         self.out.append(nodes.branch(test, [check]))
         return text
 
@@ -128,7 +128,7 @@ class Expressions(Emitter):
         """Return a value whose size is checked if the engine limits sizes."""
         if not self.options.limits.has_sizes:
             return value
-        return Value(nodes.call("within_limits", [nodes.name("R"), value.node], place_of(node)), value.types)
+        return Value(nodes.call("within_limits", [nodes.name("R"), value.node], position(node)), value.types)
 
     def range(self, node: syntax.RangeExpression) -> Value:
         """A range."""
@@ -180,9 +180,9 @@ class Expressions(Emitter):
 
     def qualified(self, node: syntax.QualifiedName) -> Value:
         """A constant of the script, or a variable of a module."""
-        place = node.line, node.column
         path = nodes.constant("::".join(node.path))
-        return Value(nodes.call("module_variable", [nodes.name("R"), path, nodes.constant(node.name)], place), ANY)
+        arguments = [nodes.name("R"), path, nodes.constant(node.name)]
+        return Value(nodes.call("module_variable", arguments, node.root), ANY)
 
     # ---------------------------------------------------------------------------------------- operators
 
@@ -193,7 +193,7 @@ class Expressions(Emitter):
         if node.operator == "!" and operand.types == BOOL:
             return Value(nodes.negate(operand.node), BOOL)
         result = types.of_unary(node.operator, operand.types)
-        if operand.types == FLOAT:
+        if operand.types == FLOAT and node.operator != "!":
             return Value(nodes.negative(operand.node) if node.operator == "-" else operand.node, FLOAT)
         if not (self.hot and node.operator == "-"):
             return Value(self._slow_unary(node.operator, operand.node, place), result)
@@ -368,7 +368,7 @@ class Expressions(Emitter):
         value = self.expression(node)
         if value.types == BOOL:
             return value.node
-        return self._tested_boolean(value, place_of(node))
+        return self._tested_boolean(value, position(node))
 
     def _tested_boolean(self, value: Value, place: Any) -> Any:
         if not self.hot:

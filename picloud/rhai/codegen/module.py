@@ -82,7 +82,7 @@ class Generator(Statements):
             FunctionEntry(
                 plan.python,
                 plan.name,
-                (*plan.scope.captures, *plan.parameters),
+                (*(capture.name for capture in plan.scope.captures), *plan.parameters),
                 plan.uses_this,
                 plan.private,
                 plan.this_type,
@@ -124,7 +124,7 @@ class Generator(Statements):
         body: list[syntax.Statement] = plan.node.body.statements
         self._begin(scope, body)
         self.hot = True
-        captured = [capture.inner.python for capture in scope.captures.values()]
+        captured = [capture.inner.python for capture in scope.captures]
         parameters = ["D", *(["this"] if plan.uses_this else []), *captured]
         parameters += [variable.python for variable in scope.parameters]
         self._enter(plan)
@@ -138,15 +138,19 @@ class Generator(Statements):
         self.out.append(nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", []))]))
         if plan.scope.dynamic:
             self.out.append(nodes.assign("Z", nodes.List([], nodes.LOAD)))
-            for capture in plan.scope.captures.values():
+            for capture in plan.scope.captures:
                 arguments = [nodes.name("Z"), nodes.constant(capture.name), nodes.name(capture.inner.python)]
-                self.out.append(nodes.statement(nodes.call("declare_cell", arguments)))
+                helper = "declare" if capture.copied else "declare_cell"
+                if capture.copied:
+                    arguments.append(nodes.constant(False))
+                self.out.append(nodes.statement(nodes.call(helper, arguments)))
             for variable in plan.scope.parameters:
                 arguments = [nodes.name("Z"), nodes.constant(variable.name), nodes.name(variable.python)]
                 arguments.append(nodes.constant(False))
                 self.out.append(nodes.statement(nodes.call("declare", arguments)))
             return
-        for variable in plan.scope.parameters:
+        copied = [capture.inner for capture in plan.scope.captures if capture.copied]
+        for variable in (*copied, *plan.scope.parameters):
             if variable.captured:
                 boxed = nodes.call("cell", [nodes.name(variable.python)])
                 self.out.append(nodes.assign(variable.python, boxed))

@@ -12,10 +12,10 @@ from typing import Any
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.codegen.calls import Calls
-from picloud.rhai.codegen.emitter import RETURN, Destination, Value, place_of, start
-from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, BOOL, FLOAT, INT, RANGE, STRING, UNIT
+from picloud.rhai.codegen.emitter import RETURN, Destination, Value
+from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
 from picloud.rhai.resolver import Variable
-from picloud.rhai.syntax import Node
+from picloud.rhai.syntax import Node, start
 
 _JUMPS = (nodes.Return, nodes.Break, nodes.Continue)
 
@@ -613,4 +613,3 @@ _CONTROLS: dict[type, Any] = {
     syntax.For: Statements.for_loop,
     syntax.Try: Statements.try_catch,
 }
-_UNUSED = (ARRAY, BLOB, RANGE, place_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import Any, Final
 
-from picloud.rhai.errors import Position, RhaiError, mismatch
+from picloud.rhai.errors import FILL, Position, RhaiError, mismatch
 from picloud.rhai.registry import signature
 from picloud.rhai.runtime.calls import enter
 from picloud.rhai.runtime.functions import Module
@@ -15,7 +15,7 @@ from picloud.rhai.runtime.scopes import Scope, find
 from picloud.rhai.values import type_name
 
 
-def find_module(run: Run, path: str) -> Module:
+def find_module(run: Run, path: str, place: Position = FILL) -> Module:
     """Return the module at a path of names joined by ``::``. Raises ErrorModuleNotFound."""
     root, *rest = path.split("::")
     module: Module | None = None
@@ -26,13 +26,13 @@ def find_module(run: Run, path: str) -> Module:
     else:
         module = run.modules.get(root)
     if module is None:
-        raise RhaiError("ErrorModuleNotFound", path)
+        raise RhaiError("ErrorModuleNotFound", path, position=place)
     return module.submodule(rest) or Module(path)
 
 
-def call_module(run: Run, level: int, path: str, name: str, *arguments: Any) -> Any:
-    """Call ``path::name(arguments)``."""
-    module = find_module(run, path)
+def call_module(run: Run, level: int, path: str, name: str, root: Position, *arguments: Any) -> Any:
+    """Call ``path::name(arguments)``; ``root`` is the place of the path."""
+    module = find_module(run, path, root)
     function = module.functions.get((name, len(arguments), None))
     if function is not None:
         return enter(run, function, level + 1, None, arguments)
@@ -47,9 +47,11 @@ def call_module(run: Run, level: int, path: str, name: str, *arguments: Any) -> 
     return result[1] if native.replaces else result
 
 
-def call_module_on(run: Run, level: int, path: str, name: str, first: Any, *arguments: Any) -> tuple[Any, Any]:
+def call_module_on(
+    run: Run, level: int, path: str, name: str, root: Position, first: Any, *arguments: Any
+) -> tuple[Any, Any]:
     """Call ``path::name(variable, arguments)``. Returns result and new value of the variable."""
-    module = find_module(run, path)
+    module = find_module(run, path, root)
     function = module.functions.get((name, len(arguments) + 1, None))
     if function is not None:
         return enter(run, function, level + 1, None, (first, *arguments)), first
@@ -64,13 +66,13 @@ def call_module_on(run: Run, level: int, path: str, name: str, first: Any, *argu
     return (result[1], result[0]) if native.replaces else (result, first)
 
 
-def _measure_first(run: Any, level: Any, path: Any, name: Any, first: Any, *arguments: Any) -> int:
+def _measure_first(run: Any, level: Any, path: Any, name: Any, root: Any, first: Any, *arguments: Any) -> int:
     return getrefcount(first)
 
 
 def _as_first() -> int:
     variable: list[Any] = []
-    return _measure_first(None, None, None, None, variable, 1)
+    return _measure_first(None, None, None, None, None, variable, 1)
 
 
 _FIRST: Final = _as_first()

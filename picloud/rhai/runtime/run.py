@@ -53,6 +53,7 @@ class Run:
         "budget",
         "compile_module",
         "compile_text",
+        "compile_tree",
         "constants",
         "depth",
         "exports",
@@ -94,6 +95,8 @@ class Run:
         self.exports: dict[str, str] = {}
         self.compile_text: Callable[[str], Callable[[Run, int, Any], Any]] | None = None
         """What ``eval`` compiles its text with."""
+        self.compile_tree: Callable[[Run, Any], Any] | None = None
+        """What runs an expression that a native parsed."""
         self.compile_module: Callable[[Run, int, str, str], Module] | None = None
         """What ``import`` makes a module of a source with."""
 
@@ -112,8 +115,14 @@ class Run:
         """Return a run for a module: with functions and variables of its own, on the same budget."""
         run = Run(self.limits, self.host, self.registry, self.modules, self.budget)
         run.compile_text = self.compile_text
+        run.compile_tree = self.compile_tree
         run.compile_module = self.compile_module
         return run
+
+    def evaluate(self, expression: Any) -> Any:
+        """Return the value of an expression of the syntax tree that sees no variables."""
+        assert self.compile_tree is not None
+        return self.compile_tree(self, expression)
 
     def nanoseconds(self) -> int:
         """The clock behind ``timestamp``."""

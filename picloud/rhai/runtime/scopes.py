@@ -75,8 +75,9 @@ def is_defined(name: Any, known: tuple[str, ...], scope: Scope, position: Positi
     return name in known or any(name == other for other, _ in scope)
 
 
-def close(function: ScriptFunction, home: Run, *cells: Shared) -> FnPtr:
-    """Return a closure over these variables."""
+def close(function: ScriptFunction, home: Run, *cells: Any) -> FnPtr:
+    """Return a closure over these variables: cells, and values of constants."""
     for cell in cells:
-        cell.captured = True
+        if type(cell) is Shared:
+            cell.captured = True
     return FnPtr(function.name, cells, function=function, has_environment=True, home=home)
