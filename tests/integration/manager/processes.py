@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import gevent
 
@@ -38,3 +39,15 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 20) -> Non
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         gevent.sleep(0.02)
+
+
+def wakes_within(pid: int, seconds: float) -> int:
+    """How often the process gave up the processor of its own will in that time."""
+    before = _voluntary_switches(pid)
+    gevent.sleep(seconds)
+    return _voluntary_switches(pid) - before
+
+
+def _voluntary_switches(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("voluntary")).split()[1])

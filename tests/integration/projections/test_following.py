@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,7 +27,7 @@ from picloud.projections.installation import PROJECTIONS
 from picloud.projections.projection import Projection
 from picloud.projections.tracking import ProjectionState, ProjectionStatus, status
 
-from ..manager.processes import manager, wait_until
+from ..manager.processes import manager, wait_until, wakes_within
 from .history import START, History
 from .tables import contents
 
@@ -265,15 +264,3 @@ def test_a_follower_with_nothing_to_follow_sleeps(fresh_dsn: str, appender: Appe
         wait_until(lambda: lag(session) == 0, "the follower at the head")
         gevent.sleep(0.5)
         assert wakes_within(process.pid, seconds=3.0) <= 6, "wakes without an event"
-
-
-def wakes_within(pid: int, seconds: float) -> int:
-    """How often the process gave up the processor of its own will in that time."""
-    before = voluntary_switches(pid)
-    time.sleep(seconds)
-    return voluntary_switches(pid) - before
-
-
-def voluntary_switches(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("voluntary")).split()[1])
