@@ -11,10 +11,12 @@ from picloud.rhai.runtime.run import Run
 class ScriptHost:
     """The host of one run."""
 
-    __slots__ = ("active", "random")
+    __slots__ = ("active", "operations", "random")
 
     def __init__(self, active: ActiveRun) -> None:
         self.active = active
+        self.operations = 0
+        """Operations used, once the script has ended."""
         self.random: Any = None
         """The run's random numbers, once it has asked for some."""
 

@@ -25,6 +25,9 @@ from picloud.executor.protocol import Reply
 from picloud.executor.scheduler import Outcome
 
 class PythonScripts:
+    def warm(self):
+        pass
+
     def run(self, active):
         if active.message.source is None:
             return None
