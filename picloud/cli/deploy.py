@@ -46,13 +46,11 @@ def command(
     source = _read(file)
     script = name or _NOT_NAME.sub("-", file.stem.lower()).strip("-")
     known = seen.version(target.url, app, script)
-    headers = {} if force or known is None else {"If-Match": f'"{known}"'}
     content = {"source": source, "routes": list(routes), "durability": durability}
     try:
-        answer = Client(target).send("PUT", "apps", app, "scripts", script, content=content, headers=headers)
+        done = _put(Client(target), app, script, content, None if force else known)
     except ProblemError as error:
         raise _explained(error, file, source) from error
-    done = answer.json
     seen.remember(target.url, app, script, done["version"])
     if as_json:
         show.as_json(done)
@@ -61,6 +59,29 @@ def command(
     click.echo(f"{verb} {app}/{script} version {done['version']}", err=True)
     for url in done["urls"]:
         click.echo(url)
+
+
+def _put(client: Client, app: str, script: str, content: Any, known: int | None) -> Any:
+    """Deploy on top of the version ``known``. Where nothing is deployed (any more), there is nothing to overwrite."""
+    path = ("apps", app, "scripts", script)
+    if known is None:
+        return client.send("PUT", *path, content=content).json
+    try:
+        return client.send("PUT", *path, content=content, headers={"If-Match": f'"{known}"'}).json
+    except ProblemError as error:
+        if error.status != 412 or _is_deployed(client, path):
+            raise
+    return client.send("PUT", *path, content=content, headers={"If-None-Match": "*"}).json
+
+
+def _is_deployed(client: Client, path: tuple[str, ...]) -> bool:
+    try:
+        client.send("GET", *path)
+    except ProblemError as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
 
 
 def _read(file: Path) -> str:
