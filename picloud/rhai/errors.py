@@ -146,9 +146,8 @@ class RhaiError(Exception):
 
     def fields(self) -> dict[str, Any]:
         """What a script's ``catch`` variable holds beside message and place."""
-        error = self.innermost
-        names = _FIELDS.get(error.kind, ())
-        return {"error": error.kind, **dict(zip(names, error.payload, strict=False))}
+        names = _FIELDS.get(self.kind, ())
+        return {"error": self.kind, **dict(zip(names, self.payload, strict=False))}
 
     def _lines(self, caller: str) -> list[str]:
         lines = []
@@ -298,6 +297,7 @@ _TEXTS: Final[dict[str, Callable[..., str]]] = {
 
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "ErrorFunctionNotFound": ("function",),
+    "ErrorInFunctionCall": ("function", "source"),
     "ErrorNonPureMethodCallOnConstant": ("function",),
     "ErrorMismatchDataType": ("requested", "actual"),
     "ErrorMismatchOutputType": ("requested", "actual"),
