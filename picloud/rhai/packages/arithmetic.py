@@ -17,7 +17,7 @@ from picloud.rhai.values import I64_MAX, I64_MIN
 PACKAGE: Final = Package("arithmetic")
 
 _U32_MAX: Final = 2**32 - 1
-_NAN: Final = float("nan")
+_NAN: Final = -float("nan")  # the sign that the processor gives
 _INFINITY: Final = float("inf")
 
 
