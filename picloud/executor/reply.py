@@ -16,6 +16,8 @@ HTML: Final = "text/html; charset=utf-8"
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 
+_KNOWN_TYPES: Final = frozenset({TEXT, HTML, JSON, BYTES})
+
 LOWEST_STATUS: Final = 200
 HIGHEST_STATUS: Final = 599
 MAX_HEADERS: Final = 100
@@ -46,7 +48,9 @@ class ReplyBuilder:
         self.headers: list[tuple[str, str]] = []
         self.body = body
         self.set_status(status)
-        if content_type is not None:
+        if content_type in _KNOWN_TYPES:
+            self.headers.append(("content-type", content_type))
+        elif content_type is not None:
             self.set_header("content-type", content_type)
 
     def set_status(self, status: int) -> None:

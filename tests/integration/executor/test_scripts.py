@@ -175,7 +175,7 @@ def test_anything_else_thrown_is_an_error_with_its_place(run: Run, thrown: str) 
         ("#{items: [1, 0.0/0.0]}", "items[1] is NaN"),
         ("[1.0/0.0]", "[0] is infinity"),
         ("#{f: || 1}", "f is a function"),
-        ("Fn(\"print\")", "the value is a function"),
+        ("Fn(`foo`)", "the value is a function"),
         ("#{at: timestamp()}", "at is a timestamp"),
         ("[0..3]", "[0] is a range"),
         ("#{raw: blob(1)}", "raw is a blob"),
@@ -270,12 +270,7 @@ def test_runs_know_nothing_of_each_other(run: Run) -> None:
         ('let s = ""; s.pad(1_000_000_000, "x"); s', {}, "ErrorDataTooLarge", "string"),
         ("let a = []; loop { a.push(1) }", {"array_items": 1_000}, "ErrorDataTooLarge", "array"),
         ("let m = #{}; let n = 0; loop { m[`k${n}`] = n; n += 1 }", {"map_items": 100}, "ErrorDataTooLarge", "map"),
-        (
-            "let a = [1]; for i in 0..60 { a = [a, a] } a",
-            {"array_items": 0, "operations": 2**40},
-            "OutputLimit",
-            "bytes",
-        ),
+        ("let a = [1]; for i in 0..16 { a = [a, a] } a", {"output_bytes": 1_000}, "OutputLimit", "1000 bytes"),
         ('"x" + "y".to_upper() + `${1}`', {"output_bytes": 2}, "OutputLimit", "2 bytes"),
         ("loop { print(1) }", {"log_lines": 20}, "LogLinesLimit", "20 lines"),
     ],
@@ -423,7 +418,7 @@ def test_the_clock_and_chance_are_those_of_the_record(run: Run) -> None:
         ('crypto::md5("")', "d41d8cd98f00b204e9800998ecf8427e"),
         ('crypto::hmac_sha256("key", "The quick brown fox jumps over the lazy dog")',
          "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"),
-        ('crypto::to_base64(crypto::hmac_sha1_bytes("key", "x"))', "o7a78FAlt3PTQBRMSOK22+0C4tg="),
+        ('crypto::to_base64(crypto::hmac_sha1_bytes("key", "x"))', "KgDo6DQ9+GxMGIsmPuyjMa+jFUg="),
         ('crypto::equal("abc", "abc".to_blob())', True),
         ('crypto::equal("abc", "abd")', False),
         ('crypto::to_hex("hé")', "68c3a9"),
@@ -469,7 +464,8 @@ def test_refusals_are_errors_that_a_script_can_catch(run: Run, source: str, told
     assert error.kind == "ErrorRuntime"
     assert told in error.message
     assert error.line == 2
-    assert told in value_of(run(f"try {{ {source} }} catch (e) {{ [`${{e}}`] }}"))[0]
+    caught = run(f"let told = (); try {{ {source}; }} catch (e) {{ told = e; }} [`${{told}}`]")
+    assert told in value_of(caught)[0]
 
 
 def test_services_answer_through_the_door(run: Run) -> None:
