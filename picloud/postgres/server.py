@@ -165,8 +165,7 @@ class Server:
         if not self.child.wait(timeout):
             self.child.send(signal.SIGQUIT)
             if not self.child.wait(5.0):
-                self.child.send_group(signal.SIGKILL)
-                self.child.wait(5.0)
+                self.child.kill()
 
     # ------------------------------------------------------------------------------------------------- preparation
 
@@ -201,7 +200,11 @@ class Server:
                 user=self._user,
                 output=log.fileno(),
             )
-        if not child.wait(300.0) or child.status != 0:
+        try:
+            child.wait(300.0)
+        finally:
+            child.kill()
+        if child.status != 0:
             raise ServerFailed(f"PostgreSQL's initdb failed{self._last_words()}")
         if self.folder.exists():
             if any(self.folder.iterdir()):

@@ -75,6 +75,13 @@ class Child:
         except ProcessLookupError:
             return
 
+    def kill(self) -> None:
+        """End it and its group at once, if it has not ended, and collect it."""
+        if self.poll() is None:
+            self.send_group(signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait(5.0)
+
     def wait(self, timeout: float) -> bool:
         """Whether it has ended within ``timeout`` seconds."""
         deadline = time.monotonic() + timeout

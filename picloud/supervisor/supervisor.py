@@ -108,8 +108,11 @@ class Supervisor:
 
     def _run_prepare(self) -> int:
         child = self._python("picloud.supervisor.prepare")
-        while not child.wait(1.0):
-            continue
+        try:
+            while not child.wait(1.0):
+                continue
+        finally:
+            child.kill()
         assert child.status is not None
         return child.status
 

@@ -119,8 +119,12 @@ def test_ctrl_c_while_the_database_is_being_made_leaves_nothing_running(data: Pa
     assert "first start" in starting.stdout.readline()
     starting.send_signal(signal.SIGINT)
     assert starting.wait(DEADLINE) == 0
-    commands = (process.info["cmdline"] for process in psutil.process_iter(["cmdline"]))
-    assert [command for command in commands if str(data) in " ".join(command or [])] == []
+
+    def left() -> list[list[str]]:
+        commands = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+        return [command for command in commands if str(data) in " ".join(command)]
+
+    wait_until(lambda: left() == [], f"still running: {left()}")
 
 
 def test_a_killed_supervisor_leaves_nothing_running_and_the_next_start_works(own_platform: Platform) -> None:
