@@ -305,7 +305,7 @@ class Chains(Expressions):
         if root.constant:
             value = Value(root.value, root.types)
             return self._read_steps(value, steps, keys)
-        result, new = self.temporary(ANY), nodes.name(self.temporary(ANY))
+        result = self.temporary(ANY)
         arguments = [
             nodes.name("R"),
             self.level,
@@ -315,8 +315,38 @@ class Chains(Expressions):
         ]
         place = steps[last].line, steps[last].column
         called = nodes.call("call_chain", arguments, place)
-        self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
+        slow = nodes.assign_pair(nodes.name(result), root.value, called)
+        quick = self._quick_element_method(root, steps[: last + 1], keys[: last + 1], result) if self.hot else None
+        self.out.append(slow if quick is None else nodes.branch(quick[0], quick[1], [slow]))
         return self._read_steps(self.fresh(result, ANY), steps[last + 1 :], keys[last + 1 :])
+
+    def _quick_element_method(
+        self, root: Root, steps: list[Any], keys: list[Any], result: str
+    ) -> tuple[Any, list[Any]] | None:
+        """A method of the script on an element: the element leaves its container meanwhile."""
+        step, arguments = steps[-1], keys[-1]
+        functions = self.script_functions_named(step.name, len(arguments))
+        if len(functions) != 1 or functions[0].node.this_type is not None or step.optional or len(steps) > 4:
+            return None
+        function = functions[0]
+        way = self._way_down(root, steps[:-1], keys[:-1])
+        if way is None:
+            return None
+        container, python, key, tests = way
+        if python == "dict":
+            tests.append(nodes.compare(key.node, "in", container))
+        before = steps[-2]
+        place = step.line, step.column
+        target = nodes.element(container, key.node, (before.line, before.column))
+        box = self.temporary(ANY)
+        if not function.uses_this:
+            looks = nodes.statement(target)
+            return nodes.both(tests), [looks, nodes.assign(result, self.direct_call(function, None, arguments, place))]
+        called = nodes.assign(result, self.direct_call(function, nodes.name(box), arguments, place))
+        gives = nodes.assign(box, nodes.List([target], nodes.LOAD))
+        empties = nodes.assign_to(target, nodes.constant(None))
+        takes = nodes.assign_to(target, nodes.element(nodes.name(box), nodes.constant(0)))
+        return nodes.both(tests), [gives, empties, nodes.Try([called], [], [], [takes])]
 
     def _optional_method(self, root: Root, steps: list[Any], keys: list[Any]) -> Value:
         name = self.temporary(ANY)
@@ -365,6 +395,30 @@ class Chains(Expressions):
         passed = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         box = self.temporary(ANY)
         result = self.temporary(ANY)
+        if step.name == "call" and self.hot:
+            quick = nodes.call("call_pointer", [nodes.name("R"), self.level, root.value, passed], place)
+            boxed = self.collect(
+                lambda: self._in_box(root, box, result, plain, functions, arguments, head, passed, first, place)
+            )
+            is_pointer = nodes.is_type(root.value, "FnPtr")
+            self.out.append(nodes.branch(is_pointer, [nodes.assign(result, quick)], boxed))
+        else:
+            self._in_box(root, box, result, plain, functions, arguments, head, passed, first, place)
+        return self.fresh(result, ANY)
+
+    def _in_box(
+        self,
+        root: Root,
+        box: str,
+        result: str,
+        plain: bool,
+        functions: list[Any],
+        arguments: list[Value],
+        head: list[Any],
+        passed: Any,
+        first: Any,
+        place: Position,
+    ) -> None:
         self.out.append(nodes.assign(box, nodes.List([root.value], nodes.LOAD)))
         self.out.append(nodes.assign_to(root.value, nodes.constant(None)))
         if plain:
@@ -376,7 +430,6 @@ class Chains(Expressions):
             self.out.append(nodes.Try([nodes.assign(result, called)], [], [], [taken_back]))
         else:
             self.out += [nodes.assign(result, called), taken_back]
-        return self.fresh(result, ANY)
 
     def direct_call(self, function: Any, this: Any, arguments: list[Value], place: Position) -> Any:
         """Return a call of a script function that is known."""
@@ -471,32 +524,71 @@ class Chains(Expressions):
         last = steps[-1].line, steps[-1].column
         return nodes.assign_to(root.value, nodes.call("assign_chain", arguments, last))
 
+    def _way_down(self, root: Root, steps: list[Any], keys: list[Any]) -> tuple[Any, str, Value, list[Any]] | None:
+        """Return the innermost container of a chain of plain steps, its Python type, the key in it, and the tests that hold
+        where everything on the way is an array or map that nobody else holds. None if there is no quick way."""
+        if (
+            self.options.limits.max_map_size
+            or not isinstance(root.value, nodes.Name)
+            and type(steps[0]) is syntax.Index
+        ):
+            return None
+        container, types_, own = root.value, root.types, DIRECT
+        tests: list[Any] = []
+        for at, (step, key) in enumerate(zip(steps, keys, strict=True)):
+            if step.optional or type(step) is syntax.MethodCall:
+                return None
+            found = self._container_kind(step, key, types_)
+            if found is None:
+                return None
+            python, key = found
+            if types_ != {"list": ARRAY, "dict": MAP}[python]:
+                tests.append(nodes.is_type(container, python))
+            tests.append(nodes.compare(nodes.call("references", [container]), "<=", nodes.constant(own)))
+            if key.types not in (INT, STRING):
+                tests.append(nodes.is_type(key.node, "int" if python == "list" else "str"))
+            place = step.line, step.column
+            if python == "list":
+                self.sites[place] = (_operand(container), _operand(key.node))
+            if at == len(steps) - 1:
+                return container, python, key, tests
+            if python == "dict":
+                tests.append(nodes.compare(key.node, "in", container))
+            # The type test of the next round takes the element into a temporary.
+            inner = self.temporary(ANY)
+            taken = nodes.NamedExpr(nodes.Name(inner, nodes.STORE), nodes.element(container, key.node, place))
+            following = self._container_kind(steps[at + 1], keys[at + 1], ANY)
+            if following is None:
+                return None
+            tests.append(nodes.is_type(taken, following[0]))
+            container, types_, own = nodes.name(inner), {"list": ARRAY, "dict": MAP}[following[0]], DIRECT + 1
+        return None
+
+    def _container_kind(self, step: Any, key: Any, types_: int) -> tuple[str, Value] | None:
+        """Return the Python type that a step goes through, and its key."""
+        if type(step) is syntax.Property:
+            if not types_ & MAP:
+                return None
+            return "dict", Value(nodes.constant(step.name), STRING, simple=True, stable=True)
+        if type(step) is not syntax.Index:
+            return None
+        if key.types & INT and types_ & ARRAY and not (types_ == ANY and key.types == STRING):
+            return "list", key
+        if key.types & STRING and types_ & MAP:
+            return "dict", key
+        return None
+
     def _quick_assignment(
         self, root: Root, steps: list[Any], keys: list[Any], value: Value, node: syntax.Assign
     ) -> bool:
-        """Write out an assignment of one step; False if there is no quick way."""
-        step, key = steps[0], keys[0]
-        limits = self.options.limits
-        if type(step) is syntax.Property:
-            if not root.types & MAP or limits.max_map_size:
-                return False
-            python, key = "dict", Value(nodes.constant(step.name), STRING, simple=True, stable=True)
-        elif key.types == STRING and root.types & MAP and not limits.max_map_size:
-            python = "dict"
-        elif key.types & INT and root.types & ARRAY and key.types != STRING:
-            python = "list"
-        else:
+        """Write out an assignment through plain steps; False if there is no quick way."""
+        way = self._way_down(root, steps, keys)
+        if way is None:
             return False
-        tests = self._owned(root, python)
-        if python == "list" and key.types != INT:
-            tests.append(nodes.is_type(key.node, "int"))
-        place = step.line, step.column
-        if python == "list":
-            self.sites[place] = (_operand(root.value), _operand(key.node))
-            if not isinstance(root.value, nodes.Name):
-                return False
+        container, python, key, tests = way
+        last = steps[-1]
         slow = [self._slow_assignment(root, steps, keys, value, node)]
-        target = nodes.element(root.value, key.node, place)
+        target = nodes.element(container, key.node, (last.line, last.column))
         if node.operator == "=":
             self.out.append(nodes.branch(nodes.both(tests), [nodes.assign_to(target, value.node)], slow))
             return True
@@ -512,19 +604,22 @@ class Chains(Expressions):
         if python == "dict":
             tests.append(nodes.compare(key.node, "in", target.value))
         old = self.temporary(ANY)
-        kind, python_type = (FLOAT, "float") if value.types == FLOAT else (INT, "int")
-        taken = nodes.NamedExpr(nodes.Name(old, nodes.STORE), target)
-        tests.append(nodes.is_type(taken, python_type))
-        if value.types != kind:
-            tests.append(nodes.is_type(value.node, python_type))
+        taken = nodes.assign(old, target)
         result = nodes.binary(operator, nodes.name(old), value.node)
-        if kind == FLOAT:
-            self.out.append(nodes.branch(nodes.both(tests), [nodes.assign_to(target, result)], slow))
-            return True
-        new = self.temporary(INT)
-        fits = self._fits(operator, Value(nodes.name(old), INT), Value(value.node, INT), Value(nodes.name(new), INT))
-        stores = nodes.branch(fits, [nodes.assign_to(target, nodes.name(new))], [*slow])
-        self.out.append(nodes.branch(nodes.both(tests), [nodes.assign(new, result), stores], slow))
+        old_value = Value(nodes.name(old), ANY, simple=True, stable=True)
+        branches: list[Any] = slow
+        if value.types & FLOAT:
+            stores = [nodes.assign_to(target, result)]
+            branches = [nodes.branch(nodes.both(self._are(FLOAT, old_value, value)), stores, branches)]
+        if value.types & INT:
+            new = self.temporary(INT)
+            fits = self._fits(operator, old_value, value, Value(nodes.name(new), INT))
+            stores = [
+                nodes.assign(new, result),
+                nodes.branch(fits, [nodes.assign_to(target, nodes.name(new))], [*slow]),
+            ]
+            branches = [nodes.branch(nodes.both(self._are(INT, old_value, value)), stores, branches)]
+        self.out.append(nodes.branch(nodes.both(tests), [taken, *branches], slow))
         return True
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.packages.faults import in_function_call
+from picloud.rhai.runtime.places import Catchable, returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import FnPtr
 
@@ -106,21 +107,37 @@ class Callback:
 
 def per_element(run: Run, pointer: FnPtr, caller: str) -> Callable[[Any, int], Any]:
     """Return a function of element and index that calls the pointer with what it takes of them."""
+    quick = run.direct(pointer, 1)
+    if quick is not None:
+        return lambda element, _: quick(element)
     callback = Callback(run, pointer, caller)
-    function = pointer.function
-    if function is not None and function.arity == len(pointer.curry) + 1:
-        return lambda element, _: run.call(pointer, (element,))
     return lambda element, index: callback(element, (), (index,))
 
 
 def comparer(run: Run, pointer: FnPtr) -> Callable[[Any, Any], Any]:
     """Return a function that calls the pointer with two elements; None where it fails."""
 
+    quick = run.direct(pointer, 2)
+    if quick is not None:
+        return _compared(quick)
+
     def compare(first: Any, second: Any) -> Any:
         try:
             return run.call(pointer, (first, second))
         except RhaiError as error:
             if error.is_system_exception:
+                raise
+            return None
+
+    return compare
+
+
+def _compared(quick: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def compare(first: Any, second: Any) -> Any:
+        try:
+            return quick(first, second)
+        except Catchable as error:
+            if returned(error).is_system_exception:
                 raise
             return None
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from picloud.rhai.errors import FILL, Position, RhaiError, mismatch
 from picloud.rhai.registry import Native, not_found, signature
-from picloud.rhai.runtime.functions import ScriptFunction
+from picloud.rhai.runtime.functions import UNBOUND, ScriptFunction
 from picloud.rhai.runtime.ownership import MUTABLE
 from picloud.rhai.runtime.places import Catchable, here, returned
 from picloud.rhai.runtime.run import Run
@@ -41,7 +41,7 @@ def call_function(run: Run, level: int, name: str, *arguments: Any) -> Any:
 def enter(run: Run, function: ScriptFunction, level: int, this: list[Any] | None, arguments: tuple[Any, ...]) -> Any:
     """Call a script function at a level."""
     if function.uses_this:
-        return function.code(level, this, *arguments)
+        return function.code(level, UNBOUND if this is None else this, *arguments)
     return function.code(level, *arguments)
 
 
@@ -140,11 +140,11 @@ def call_pointer(
     run: Run, level: int, pointer: FnPtr, arguments: tuple[Any, ...], this: list[Any] | None = None
 ) -> Any:
     """Call a function pointer from generated code."""
-    given = pointer.curry + arguments
+    given = pointer.curry + arguments if pointer.curry else arguments
     function = pointer.function
     if function is not None and function.arity == len(given):
         if function.uses_this:
-            return function.code(level + 1, this, *given)
+            return function.code(level + 1, UNBOUND if this is None else this, *given)
         return function.code(level + 1, *given)
     given = tuple([value.value if type(value) is Shared else value for value in given])
     name = pointer.name
@@ -162,7 +162,7 @@ def call_back(run: Run, pointer: FnPtr, arguments: tuple[Any, ...], this: list[A
         given = pointer.curry + arguments
         if function is not None and function.arity == len(given):
             if function.uses_this:
-                return function.code(level + 1, this, *given)
+                return function.code(level + 1, UNBOUND if this is None else this, *given)
             return function.code(level + 1, *given)
         return _call_back_by_name(run, level, pointer, arguments, this)
     except Catchable as error:

@@ -337,7 +337,9 @@ def _walk(
         return read_index(run, level, value, key, place, dot), value
     child = _child(run, level, value, kind, key, step)
     if child is not _BY_VALUE:
-        return _walk_into(run, level, value, key, child, steps, keys, at)
+        box = [child]
+        child = None
+        return _walk_into(run, level, value, key, box, steps, keys, at)
     item = (
         read_property_placed(run, level, value, key, step)
         if kind == PROPERTY
@@ -359,17 +361,15 @@ def _walk_into(
     level: int,
     value: Any,
     key: Any,
-    child: Any,
+    box: list[Any],
     steps: tuple[Step, ...],
     keys: tuple[Any, ...],
     at: int,
 ) -> tuple[Any, Any]:
-    """Go on from an element, which leaves its container meanwhile, so that nobody else holds it."""
-    box = [child]
+    """Go on from an element in ``box``, which leaves its container meanwhile, so that nobody else holds it."""
     absent = type(value) is dict and key not in value
     if not absent:
         value[key] = None
-    child = None
     try:
         result, box[0] = _walk(run, level, box, steps, keys, at + 1)
     finally:

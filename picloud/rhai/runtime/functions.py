@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, NoReturn
 
+from picloud.rhai.errors import RhaiError
 from picloud.rhai.registry import Native, Registry
+
+
+class Unbound:
+    """``this`` of a function that was not called as a method."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: int) -> NoReturn:
+        raise RhaiError("ErrorUnboundThis")
+
+    def __setitem__(self, index: int, value: Any) -> NoReturn:
+        raise RhaiError("ErrorUnboundThis")
+
+
+UNBOUND: Final = Unbound()
 
 
 class ScriptFunction:

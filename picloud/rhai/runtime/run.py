@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from picloud.rhai.limits import Limits
 from picloud.rhai.registry import Native, Registry, not_found
 from picloud.rhai.runtime.budget import Budget
-from picloud.rhai.runtime.functions import FunctionKey, Functions, Module, ScriptFunction
+from picloud.rhai.runtime.functions import UNBOUND, FunctionKey, Functions, Module, ScriptFunction
 from picloud.rhai.values import FnPtr, Shared
 
 
@@ -118,6 +119,19 @@ class Run:
         run.compile_tree = self.compile_tree
         run.compile_module = self.compile_module
         return run
+
+    def direct(self, pointer: FnPtr, count: int) -> Callable[..., Any] | None:
+        """Return a Python function of ``count`` arguments that is the quick way to call a pointer; None if there is none.
+
+        What it raises need not be a :class:`RhaiError` yet, and has no place: whoever catches it calls ``places.returned``.
+        It stays good until the native that asked for it returns.
+        """
+        function = pointer.function
+        if function is None or function.arity != len(pointer.curry) + count:
+            return None
+        if function.uses_this:
+            return partial(function.code, self.depth + 1, UNBOUND, *pointer.curry)
+        return partial(function.code, self.depth + 1, *pointer.curry)
 
     def evaluate(self, expression: Any) -> Any:
         """Return the value of an expression of the syntax tree that sees no variables."""

@@ -16,25 +16,10 @@ from picloud.rhai.packages.budget import CEILING, charge, utf8_length
 from picloud.rhai.packages.pointers import named
 from picloud.rhai.printing import to_string
 from picloud.rhai.registry import not_found
-from picloud.rhai.runtime import calls, chains, iteration, modules, scopes, sizes
+from picloud.rhai.runtime import calls, chains, functions, iteration, modules, scopes, sizes
 from picloud.rhai.runtime.places import Catchable, returned, settled
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import CHARS, FnPtr, InclusiveRange, Range, Shared, raw_type_name, type_name
-
-
-class Unbound:
-    """``this`` of a function that was not called as a method."""
-
-    __slots__ = ()
-
-    def __getitem__(self, index: int) -> NoReturn:
-        raise RhaiError("ErrorUnboundThis")
-
-    def __setitem__(self, index: int, value: Any) -> NoReturn:
-        raise RhaiError("ErrorUnboundThis")
-
-
-UNBOUND: Final = Unbound()
 
 
 def boolean(value: Any) -> bool:
@@ -240,7 +225,7 @@ HELPERS: Final[dict[str, Any]] = {
     "references": getrefcount,
     "append": list.append,
     "CHARS": CHARS,
-    "U": UNBOUND,
+    "U": functions.UNBOUND,
     "Catchable": Catchable,
     "open_range": Range,
     "closed_range": InclusiveRange,
@@ -261,6 +246,8 @@ HELPERS: Final[dict[str, Any]] = {
     "pointer": pointer,
     "close": scopes.close,
     "call_value": call_value,
+    "call_pointer": calls.call_pointer,
+    "FnPtr": FnPtr,
     "call_constant": call_constant,
     "call_function": calls.call_function,
     "call_native": calls.call_native,
