@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -43,7 +43,7 @@ def _compile(source: str) -> RhaiError | None:
     return None
 
 
-def _shown(file: Path, source: str, error: Any) -> str:
+def _shown(file: Path, source: str, error: RhaiError) -> str:
     place = ":".join(str(part) for part in (file, error.line, error.column) if part)
     lines = f"{place}: {click.style('error:', fg='red', bold=True)} {error.message}"
     if error.line and (shown := excerpt(source, error.line, error.column)):
@@ -53,7 +53,7 @@ def _shown(file: Path, source: str, error: Any) -> str:
 
 def _read(file: Path) -> str:
     try:
-        content = click.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from None
     try:
