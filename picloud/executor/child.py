@@ -46,9 +46,10 @@ def _serve(channel: Channel, memory_bytes: int) -> None:
     scripts.warm()
     scheduler = Scheduler(channel, memory, scripts.run)
     features = close(memory_bytes=memory_bytes, highest_fd=memory.fd)
-    # What is there now stays: the collector needn't look at it again.
+    # What is there now stays: the collector needn't look at it again. Values of scripts are seldom in cycles.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     channel.send(Hello(os.getpid(), {feature.name: feature.in_force for feature in features}))
     channel.flush()
     scheduler.serve()

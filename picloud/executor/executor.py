@@ -73,9 +73,21 @@ class _Waiting:
     """A run that takes up room, and the greenlet that waits for it.
 
     ``in_child`` is false while the source is looked for; ``abandoned`` tells that the greenlet was killed.
+    ``cancelled`` is why the run is to end: the child may have sent it back for its source just before it was told.
     """
 
-    __slots__ = ("abandoned", "calls", "deadline", "greenlet", "in_child", "kept", "logs", "number", "request")
+    __slots__ = (
+        "abandoned",
+        "calls",
+        "cancelled",
+        "deadline",
+        "greenlet",
+        "in_child",
+        "kept",
+        "logs",
+        "number",
+        "request",
+    )
 
     def __init__(self, number: int, request: RunRequest) -> None:
         self.number = number
@@ -83,6 +95,7 @@ class _Waiting:
         self.deadline = inf
         self.in_child = False
         self.abandoned = False
+        self.cancelled = ""
         self.logs: list[LogLine] = []
         self.calls: set[gevent.Greenlet] = set()
         self.greenlet: Any = None
@@ -183,6 +196,7 @@ class Executor:
         """End the run of this invocation. False if it isn't here."""
         found = [waiting for waiting in self._waiting.values() if waiting.request.invocation == invocation]
         for waiting in found:
+            waiting.cancelled = why
             self._send(Cancel(waiting.number, why))
         return bool(found)
 
@@ -213,6 +227,8 @@ class Executor:
             number, request.sha256, source, request.name, request.ctx, request.limits, request.seed, request.now_ms
         )
         self._send(run)
+        if waiting.cancelled:
+            self._send(Cancel(number, waiting.cancelled))
         waiting.in_child = True
         patience = request.limits.wall_ms / 1000 + GRACE_SECONDS
         waiting.deadline = monotonic() + patience

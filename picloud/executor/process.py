@@ -109,9 +109,9 @@ class ExecutorProcess:
                 received = os.read(self._fd, READ_BYTES)
             except BlockingIOError:
                 return
-            except OSError as error:
-                self.kill(f"its socket failed: {error}")
-                return
+            except ConnectionError:
+                # It died with frames of ours unread.
+                received = b""
             if not received:
                 self.kill("")
                 return

@@ -217,6 +217,8 @@ class Scheduler:
     def execute(self, active: ActiveRun) -> Outcome | None:
         """The body of a run's greenlet."""
         try:
+            if active.ending is not None:
+                raise active.ending
             return self._run_script(active)
         except RunEnded as ended:
             return Outcome(error=RunError(ended.kind, ended.message))

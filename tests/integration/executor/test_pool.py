@@ -14,6 +14,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import AsyncResult, Event
+from msgspec import structs
 
 from picloud.executor import process
 from picloud.executor.pool import ExecutorDied, ExecutorPool, ServiceError
@@ -58,6 +59,11 @@ def never(*call: Any) -> None:
     gevent.sleep(3600)
 
 
+def with_source(request: RunRequest, source: Callable[[], str]) -> RunRequest:
+    """The same request whose source is had in another way."""
+    return structs.replace(request, source=source)
+
+
 def begin(pool: ExecutorPool, request: RunRequest) -> gevent.Greenlet:
     """Start a run and return its greenlet once the child has it."""
     before = pool.room()
@@ -91,8 +97,7 @@ def test_the_source_is_asked_for_once(make_pool: Callable[..., ExecutorPool]) ->
         gevent.sleep(0.01)
         return request.source()
 
-    class_of = type(request)
-    counted = class_of(**{**{f: getattr(request, f) for f in request.__struct_fields__}, "source": source})
+    counted = with_source(request, source)
     assert answer(pool.run(counted)) == 1
     assert answer(pool.run(counted)) == 1
     # These children don't keep Python sources; Rhai's do. Each run asks at most once.
@@ -108,7 +113,7 @@ def test_a_run_whose_source_cannot_be_had_fails_alone_and_gives_its_room_back(
     def source() -> str:
         raise LookupError("no such source")
 
-    broken = type(request)(**{**{f: getattr(request, f) for f in request.__struct_fields__}, "source": source})
+    broken = with_source(request, source)
     with pytest.raises(LookupError, match="no such source"):
         pool.run(broken)
     assert pool.room() == 16
@@ -229,6 +234,20 @@ def test_a_cancelled_run_ends_whether_it_computes_or_waits(make_pool: Callable[.
         result = running.get(timeout=5)
         assert (result.error.kind, result.error.message) == ("Cancelled", "by the owner")
     assert not pool.cancel("unknown", "by the owner")
+
+
+def test_a_run_that_is_cancelled_while_its_source_is_looked_for_ends(make_pool: Callable[..., ExecutorPool]) -> None:
+    pool = make_pool()
+    request = python_request(BUSY)
+
+    def source() -> str:
+        assert pool.cancel(request.invocation, "too late")
+        gevent.sleep(0.01)
+        return request.source()
+
+    result = pool.run(with_source(request, source))
+    assert result.error is not None
+    assert (result.error.kind, result.error.message) == ("Cancelled", "too late")
 
 
 def test_a_run_whose_greenlet_is_killed_ends_in_the_child(make_pool: Callable[..., ExecutorPool]) -> None:

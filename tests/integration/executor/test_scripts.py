@@ -9,6 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
+from msgspec import structs
 
 from picloud.executor.pool import ExecutorPool, ServiceError
 from picloud.executor.protocol import Limits, Reply, Result, RunError, RunRequest
@@ -373,8 +374,7 @@ def test_a_script_is_asked_for_once(pool: ExecutorPool) -> None:
         gevent.sleep(0.001)
         return source
 
-    known = request(source)
-    counted = RunRequest(**{**{name: getattr(known, name) for name in known.__struct_fields__}, "source": give})
+    counted = structs.replace(request(source), source=give)
     for _ in range(5):
         assert reply_of(pool.run(counted)).body == b"42"
     assert len(asked) == 1
