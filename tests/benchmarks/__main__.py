@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-# First of all: the rebuild and the generator of history run in this process.
-from gevent import monkey
+import argparse
+import os
+import platform as machine
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
 
-monkey.patch_all(thread=False, subprocess=False, select=False, socket=False)
-
-import argparse  # noqa: E402
-import os  # noqa: E402
-import platform as machine  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-from datetime import UTC, datetime  # noqa: E402
-from pathlib import Path  # noqa: E402
-from statistics import median  # noqa: E402
-
-from tests.acceptance.platform import Platform, free_port  # noqa: E402
-from tests.benchmarks import history, processes  # noqa: E402
-from tests.benchmarks.client import Measured, drive, request_bytes  # noqa: E402
-from tests.benchmarks.report import Report  # noqa: E402
+from tests.acceptance.platform import Platform, free_port
+from tests.benchmarks import history, processes
+from tests.benchmarks.client import Measured, drive, request_bytes
+from tests.benchmarks.report import Report
 
 ROOT = Path(__file__).parents[2]
 HELLO = "#{ message: `Hello, ${ctx.request.params.name}!` }"
