@@ -28,7 +28,8 @@ from picloud.rhai.values import I64_MAX, Char, FnPtr, InclusiveRange, Range, Sha
 
 LONGEST: Final = 2**20
 _CEILING: Final = 2**30
-_PAGE: Final = 64
+_PAGE: Final = 8
+"""So many elements are written for one operation."""
 _BUILT_IN: Final = frozenset(
     {type(None), bool, int, float, str, Char, bytearray, Range, InclusiveRange, FnPtr, Timestamp}
 )

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
-from picloud.rhai.packages.budget import PAGE
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import Char, InclusiveRange, Range, Timestamp
 
 _EPSILON: Final = 2.0**-52
+_PAIRS: Final = 8
+"""So many pairs of elements are compared for one operation."""
 _PLAIN: Final = frozenset({bool, int, str, bytearray, Range, InclusiveRange, Char, Timestamp, type(None)})
 
 
@@ -112,7 +113,7 @@ def _containers_equal(run: Run, x: Any, y: Any) -> bool:
     while pairs is not None:
         for first, second in pairs:
             seen += 1
-            if seen % PAGE == 0:
+            if seen % _PAIRS == 0:
                 run.pay(1)
             kind = type(first)
             if (kind is list or kind is dict) and type(second) is kind:

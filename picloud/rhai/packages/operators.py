@@ -293,7 +293,7 @@ def _join_blob_and_char(run: Run, x: bytearray, y: Char) -> bytearray:
 @_built("+=", bytearray, bytearray, assigns=True)
 def _extend_blob(run: Run, x: bytearray, y: bytearray) -> bytearray:
     check_array(run, len(x) + len(y))
-    x += y
+    x.extend(y)
     return x
 
 
@@ -307,7 +307,7 @@ def _extend_blob_by_byte(run: Run, x: bytearray, y: int) -> bytearray:
 @_built("+=", bytearray, str, assigns=True)
 def _extend_blob_by_text(run: Run, x: bytearray, y: str) -> bytearray:
     check_array(run, len(x) + utf8_length(y))
-    x += y.encode("utf-8", "replace")
+    x.extend(y.encode("utf-8", "replace"))
     return x
 
 
