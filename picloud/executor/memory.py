@@ -47,13 +47,18 @@ class Memory:
         return self._last - self._start > self._ceiling
 
     def tidy(self) -> None:
-        """Give memory back to the kernel if runs have taken much of it. Call it while nothing runs."""
+        """Give memory back to the kernel if runs have taken much of it. Call it while nothing runs.
+
+        Raises MemoryError if so much stays that no run could live with the rest: another process is to begin anew.
+        """
         if self._last - self._floor > _TIDY_BYTES:
             gc.collect()
             self._libc.malloc_trim(0)
             self._last = self._used()
             # What stays now (compiled programs) is no reason to tidy up again.
             self._floor = max(self._floor, self._last)
+            if self.short():
+                raise MemoryError("runs left too much memory behind")
 
     def message(self) -> str:
         """What a run is told that is ended for its memory."""

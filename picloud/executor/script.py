@@ -20,8 +20,8 @@ from picloud.rhai import Limits as LanguageLimits
 from picloud.rhai.runtime.places import FILENAME, here
 
 MOST_PROGRAMS: Final = 512
-MOST_SOURCE_CHARACTERS: Final = 2 * 1024 * 1024
-"""Of all programs kept together; compiled ones take some 20 bytes for each."""
+MOST_SOURCE_CHARACTERS: Final = 512 * 1024
+"""Of all programs kept together; compiled they take some 25 bytes for each character."""
 
 
 class Programs:

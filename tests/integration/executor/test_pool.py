@@ -217,6 +217,17 @@ def test_a_run_over_the_memory_limit_ends_with_an_error_and_others_go_on(
     assert run_python(pool, "return len(bytearray(90_000_000))") == 90_000_000, "the memory wasn't given back"
 
 
+def test_a_child_that_cannot_give_memory_back_is_replaced_between_runs(make_pool: Callable[..., ExecutorPool]) -> None:
+    pool = make_pool(memory_mb=128)
+    (pid,) = pool.pids()
+    leak = "import sys; sys.leaked = bytearray(110_000_000); run.pause(); run.pause(); return 'ended'"
+    result = pool.run(python_request(leak))
+    assert result.error is not None
+    assert result.error.kind == "MemoryLimit"
+    wait_until(lambda: pool.pids() not in ([pid], []) and pool.room() == 16, "another child is ready")
+    assert run_python(pool, "return len(bytearray(80_000_000))") == 80_000_000
+
+
 def test_one_huge_value_ends_its_run_with_the_memory_limit(make_pool: Callable[..., ExecutorPool]) -> None:
     pool = make_pool(memory_mb=128)
     result = pool.run(python_request("return len('x' * (1 << 30))"))
