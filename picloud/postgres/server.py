@@ -241,8 +241,10 @@ class Server:
                 deadline += 5.0
             time.sleep(_START_STEP)
             inside = self._processes_inside()
-        # PostgreSQL refuses to start over a lock file whose process lives; nothing lives in this folder.
+        # PostgreSQL refuses to start over a lock file whose process is there, be it another program by now, or dead and
+        # not yet reaped by its parent; nothing lives in this folder.
         pid_file.unlink(missing_ok=True)
+        (socket_folder(self.folder) / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
     def _processes_inside(self) -> set[int]:
         """The processes whose working folder is the database's: every process of PostgreSQL stands there."""

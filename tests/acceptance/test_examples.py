@@ -1,0 +1,101 @@
+"""Each example does what it says, deployed as the README deploys it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.platform import Platform, Response
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ROUTES = {
+    "hello": ["GET /hello/{name}"],
+    "validate": ["POST /validate"],
+    "todo": ["GET /todos", "POST /todos", "GET /todos/{id}", "PATCH /todos/{id}", "DELETE /todos/{id}"],
+    "webhook": ["POST /webhook"],
+    "page": ["GET /page"],
+    "primes": ["GET /primes/{limit}"],
+}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def examples(platform: Platform) -> Iterator[Platform]:
+    for name, routes in ROUTES.items():
+        options = [part for route in routes for part in ("--route", route)]
+        platform.run("deploy", str(EXAMPLES / f"{name}.rhai"), "--app", "examples", *options)
+    yield platform
+
+
+def call(platform: Platform, method: str, path: str, content: object = None, **headers: str) -> Response:
+    body = None if content is None else json.dumps(content)
+    return platform.call(method, f"/apps/examples{path}", body, {**JSON, **headers})
+
+
+def test_every_example_is_here() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.rhai")} == set(ROUTES)
+
+
+def test_hello_greets_and_prints(examples: Platform) -> None:
+    answer = call(examples, "GET", "/hello/ada")
+    assert (answer.status, answer.json) == (200, {"message": "Hello, ada!", "version": 1})
+    assert call(examples, "GET", "/hello/%C3%89va").json["message"] == "Hello, Éva!"
+    assert call(examples, "HEAD", "/hello/ada").body == b""
+
+
+def test_validate_accepts_a_good_order_and_names_every_fault_of_a_bad_one(examples: Platform) -> None:
+    good = {"customer": "Ada", "currency": "EUR", "items": [{"sku": "a1", "quantity": 2, "price": 3.5}]}
+    answer = call(examples, "POST", "/validate", good)
+    assert (answer.status, answer.json["total"]) == (200, 7.0)
+    bad = {"customer": "", "currency": "XYZ", "items": [{"sku": "a1", "quantity": 0, "price": -1}]}
+    answer = call(examples, "POST", "/validate", bad)
+    assert answer.status == 422
+    places = [fault["place"] for fault in answer.json["faults"]]
+    assert places == ["customer", "currency", "items[0].quantity", "items[0].price"]
+    assert examples.call("POST", "/apps/examples/validate", "{", JSON).status == 400
+
+
+def test_todo_keeps_a_list_over_several_routes(examples: Platform) -> None:
+    made = call(examples, "POST", "/todos", {"title": "milk"})
+    assert made.status == 201
+    path = made.headers["location"].removeprefix("/apps/examples")
+    assert call(examples, "GET", path).json == {"id": made.json["id"], "title": "milk", "done": False}
+    assert call(examples, "PATCH", path, {"done": True}).json["done"] is True
+    assert made.json["id"] in [todo["id"] for todo in call(examples, "GET", "/todos?done=true").json]
+    assert call(examples, "POST", "/todos", {"name": "x"}).status == 422
+    assert call(examples, "DELETE", path).status == 204
+    assert call(examples, "GET", path).status == 404
+    allow = call(examples, "PUT", path)
+    assert (allow.status, allow.headers["allow"]) == (405, "GET, HEAD, PATCH, DELETE, OPTIONS")
+
+
+def test_webhook_takes_signed_deliveries_alone(examples: Platform) -> None:
+    body = json.dumps({"zen": "Keep it logically awesome."})
+    signature = hmac.new(b"It's a Secret to Everybody", body.encode(), hashlib.sha256).hexdigest()
+    headers = {**JSON, "X-GitHub-Event": "ping"}
+    path = "/apps/examples/webhook"
+    signed = examples.call("POST", path, body, {**headers, "X-Hub-Signature-256": f"sha256={signature}"})
+    assert (signed.status, signed.json) == (200, {"pong": "Keep it logically awesome."})
+    forged = examples.call("POST", path, body + " ", {**headers, "X-Hub-Signature-256": f"sha256={signature}"})
+    assert forged.status == 401
+    assert examples.call("POST", path, body, headers).status == 401
+
+
+def test_page_is_html_with_everything_from_outside_escaped(examples: Platform) -> None:
+    answer = call(examples, "GET", "/page?name=%3Cscript%3E&title=A%26B")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>A&amp;B</title>" in answer.text
+    assert "<td>&lt;script&gt;</td>" in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_primes_computes(examples: Platform) -> None:
+    answer = call(examples, "GET", "/primes/10000")
+    assert answer.json == {"limit": 10000, "primes": 1229, "largest": 9973}
+    assert call(examples, "GET", "/primes/many").status == 400
+    assert call(examples, "GET", "/primes/1").status == 422
