@@ -304,16 +304,20 @@ def _extend_blob_by_byte(run: Run, x: bytearray, y: int) -> bytearray:
     return x
 
 
+def _with_text(run: Run, blob: bytearray, text: str) -> bytearray:
+    check_array(run, len(blob) + utf8_length(text))
+    blob.extend(text.encode("utf-8", "replace"))
+    return blob
+
+
 @_built("+=", bytearray, str, assigns=True)
 def _extend_blob_by_text(run: Run, x: bytearray, y: str) -> bytearray:
-    check_array(run, len(x) + utf8_length(y))
-    x.extend(y.encode("utf-8", "replace"))
-    return x
+    return _with_text(run, x, y)
 
 
 @_built("+=", bytearray, Char, assigns=True)
 def _extend_blob_by_char(run: Run, x: bytearray, y: Char) -> bytearray:
-    return _extend_blob_by_text(run, x, y.text)
+    return _with_text(run, x, y.text)
 
 
 @_built("+=", list, list, assigns=True)
