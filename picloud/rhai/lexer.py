@@ -1,88 +1,58 @@
 """Source text to tokens.
 
-One compiled pattern cuts the text; what it can't hold (nested comments, escapes, texts between backticks) is read by hand
-from where the pattern found it. A token is a tuple ``(kind, value, line, column)``; columns count characters from 1. Kinds:
+A token is a tuple ``(kind, value, line, column)``. The kind of a sign or a keyword is the sign or keyword itself; for
+the rest it is one of
 
-    int float str char   literals; ``char`` holds its one character
-    huge                 2**63, which is an integer only behind a minus sign
-    interp               a text with ``${…}`` in it: a list of texts and of token lists
-    id  kw  sym          names, keywords, signs
-    reserved             words and signs that mean nothing in Rhai but can't be names
-    doc                  a documentation comment
-    eof                  the end
+    name                  an identifier
+    int float str char    literals, by value
+    text                  the part of a text between backticks in front of ``${``; the tokens of ``{ … }`` follow, and
+                          then another ``text``, or a ``str`` when the closing backtick is reached
+    reserved              a word or sign that can't be used freely: ``this``, ``print``, ``case``, ``@``
+    error                 what is no token: the value is the error to raise. Nothing follows but ``end``
+    end                   the end of the source
+
+Errors are tokens because a mistake of the parser's that comes before them has to be told first. One compiled pattern
+cuts the text; what it can't hold (escapes, raw strings, texts between backticks, nested comments, odd numbers) is read
+by :class:`_Lexer` and :mod:`picloud.rhai.texts`.
+
+Lines and columns count from 1, in characters, and stop at 65,535, as Rhai's do. A minus sign before a digit is part of
+the number where an operand may begin (``x = -5``, not ``x -5``), as in Rhai.
 """
 
 from __future__ import annotations
 
 import re
+from sys import intern
 from typing import Any, Final
 
-from picloud.rhai.errors import RhaiError, parse_error
+from picloud.rhai.errors import RhaiError
+from picloud.rhai.faults import bad_input
+from picloud.rhai.texts import Cursor, open_template, quoted, raw, template
 
 Token = tuple[str, Any, int, int]
 
-KEYWORDS: Final = frozenset(
-    [
-        "true",
-        "false",
-        "let",
-        "const",
-        "if",
-        "else",
-        "switch",
-        "do",
-        "while",
-        "until",
-        "loop",
-        "for",
-        "in",
-        "continue",
-        "break",
-        "return",
-        "throw",
-        "try",
-        "catch",
-        "fn",
-        "private",
-        "import",
-        "export",
-        "as",
-        "this",
-    ]
+# fmt: off
+KEYWORDS: Final = frozenset((
+    "true", "false", "let", "const", "if", "else", "switch", "do", "while", "until", "loop", "for", "in", "continue",
+    "break", "return", "throw", "try", "catch", "fn", "private", "import", "export", "as",
+))
+CALLABLE: Final = frozenset((
+    "print", "debug", "eval", "Fn", "is_def_var", "is_def_fn", "call", "curry", "is_shared", "type_of",
+))
+"""Reserved words that may be called."""
+CALLABLE_AS_METHOD: Final = frozenset(("call", "curry", "is_shared", "type_of"))
+RESERVED_WORDS: Final = CALLABLE | frozenset((
+    "this", "use", "case", "async", "public", "package", "super", "var", "protected", "spawn", "shared", "is", "sync",
+    "static", "default", "thread", "yield", "new", "match", "await", "null", "with", "void", "nil", "module", "go",
+    "goto",
+))
+RESERVED_SIGNS: Final = frozenset(("?", "#", "~", "!.", "...", "@", "--", "<|", "$", "|>", "++", "#!"))
+_SIGNS: Final = (
+    "{", "}", "(", ")", "[", "]", "()", "+", "-", "*", "/", "%", "**", "<<", ">>", ";", ":", "::", "=>", ",", ".",
+    "?.", "??", "?[", "..", "..=", "#{", "=", "==", "!=", "<", ">", "<=", ">=", "!", "!in", "|", "||", "&", "&&", "^",
+    "+=", "-=", "*=", "/=", "<<=", ">>=", "&=", "|=", "^=", "%=", "**=", "_",
 )
-RESERVED_WORDS: Final = frozenset(
-    [
-        "use",
-        "case",
-        "async",
-        "public",
-        "package",
-        "super",
-        "var",
-        "protected",
-        "spawn",
-        "shared",
-        "is",
-        "sync",
-        "static",
-        "default",
-        "thread",
-        "yield",
-        "new",
-        "match",
-        "await",
-        "null",
-        "with",
-        "void",
-        "nil",
-        "module",
-        "go",
-        "goto",
-    ]
-)
-RESERVED_SIGNS: Final = frozenset({"?", "#", "~", "!.", "...", "@", "--", "<|", "$", "|>", "++", "#!"})
-
-_IMPROPER: Final = {
+_OTHER_LANGUAGES: Final = {
     "===": "'===' is not a valid operator. This is not JavaScript! Should it be '=='?",
     "!==": "'!==' is not a valid operator. This is not JavaScript! Should it be '!='?",
     "->": "'->' is not a valid symbol. This is not C or C++!",
@@ -94,291 +64,288 @@ _IMPROPER: Final = {
     "*)": "'(* .. *)' is not a valid comment format. This is not Pascal! Should it be '/* .. */'?",
     "# {": "'#' is not a valid symbol. Should it be '#{'?",
 }
-_I64_LIMIT: Final = 1 << 63
+_BEFORE_OPERAND: Final = frozenset((
+    ";", ":", ",", "??", "..", "..=", "{", "(", "[", "?[", "+", "+=", "-", "-=", "*", "*=", "/", "/=", "%", "%=", "**",
+    "**=", "<<", "<<=", ">>", ">>=", "=", "==", "!=", "<", ">", "!", "<=", ">=", "|", "|=", "||", "&", "&=", "&&", "^",
+    "^=", "if", "while", "until", "in", "!in", "return", "throw",
+))
+"""Kinds of tokens behind which a minus sign belongs to the number that follows."""
+# fmt: on
+
+_KINDS: Final = (
+    {intern(word): intern(word) for word in (*KEYWORDS, *_SIGNS)}
+    | dict.fromkeys((*RESERVED_WORDS, *RESERVED_SIGNS), "reserved")
+    | dict.fromkeys(_OTHER_LANGUAGES, "error")
+)
+"""The kinds of all words and signs that have a meaning of their own."""
+_ODD_SIGNS: Final = frozenset(("-", *_OTHER_LANGUAGES))
+"""Signs that need a closer look."""
+_ODD_SIGNS_WITH_BRACES: Final = _ODD_SIGNS | {"{", "}", "#{"}
+"""And those that do within an interpolation."""
+
+_LAST_PLACE: Final = 0xFFFF
+"""Lines and columns don't count further."""
+_I64_MAX: Final = (1 << 63) - 1
+_DIGITS: Final = frozenset("0123456789")
 
 _TOKEN: Final = re.compile(
-    r"""
-  (?P<space>[ \t\r\f\v]+) | (?P<newline>\n) | (?P<line>//[^\n]*) | (?P<comment>/\*)
-| (?P<id>[A-Za-z_][A-Za-z0-9_]*)
-| (?P<number>0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+
-    | [0-9][0-9_]*(?:\.(?![._A-Za-z])[0-9_]*)?(?:[eE][+-]?[0-9][0-9_]*)?)
-| (?P<sign>===|!==|\*\*=|<<=|>>=|\.\.=|\.\.\.|::<|\#\{|\#\ \{|=>|==|!=|<=|>=|<<|>>|&&|\|\||\+=|-=|\*=|/=|%=|&=|\|=|\^=
-    |\+\+|--|\*\*|\.\.|\?\?|\?\.|\?\[|::|->|<-|:=|:;|<\||\|>|!\.|\(\*|\*\)|[-+*/%(){}\[\];,.:=<>!&|^~?@$])
-| (?P<quote>") | (?P<backtick>`) | (?P<apostrophe>') | (?P<raw>\#+") | (?P<hash>\#!?)
-""",
-    re.X,
+    r"""[ \t\r\f]*(?:
+  ([A-Za-z][A-Za-z0-9_]*)
+| ( [;,{}\[\])] | \([)*]? | => | ={1,3} | \.(?:\.[.=]?)? | ::<? | :[=;]? | \+[+=]? | -[->=]? | \*\*=? | \*[)=]?
+  | /= | /(?![/*]) | %=? | <<=? | <[-=|]? | >>=? | >=? | !==? | !\. | !in(?![A-Za-z0-9_]) | ! | \|[|=>]? | &[&=]?
+  | \^=? | [~@$] | \?[.?\[]? | \#\{ )
+| (\n[ \t\r\f\n]*)
+| ([0-9]+(?:\.[0-9]+(?![A-Za-z0-9_.])|(?=\.\.)|(?![A-Za-z0-9_.])))
+| ("[^"\\\r\n]*"(?!"))
+| (//[^\r\n]*(?:\r\n?|\n)?)
+| (\Z)
+| (.)
+)""",
+    re.VERBOSE | re.DOTALL,
 )
-_COMMENT_PARTS: Final = re.compile(r"/\*|\*/|\n")
-_PLAIN_TEXT: Final = re.compile(r'[^"\\\n]+')
-_PLAIN_TEMPLATE: Final = re.compile(r"[^`$\\\n]+")
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "`": "`"}
-_HEX_DIGITS: Final = {"x": 2, "u": 4, "U": 8}
+_NAME, _SIGN, _LINES, _NUMBER, _STRING, _COMMENT = range(1, 7)
+"""The groups of the pattern; what none of them takes is read by :class:`_Lexer`."""
+_ODD_NUMBER: Final = re.compile(
+    r"""(0_*[xX][0-9a-fA-F_]* | 0_*[oO][0-7_]* | 0_*[bB][01_]*)
+    | [0-9][0-9_]*(?:\.(?:[0-9][0-9_]*|(?![0-9_.A-Za-z]|\Z)))?(?:[eE](?=[0-9+-])[+-]?[0-9_]*)?""",
+    re.VERBOSE,
+)
+_BASES: Final = {"x": 16, "o": 8, "b": 2}
+_COMMENT_PART: Final = re.compile(r"/\*|\*/|\n")
+_UNDERSCORED: Final = re.compile("_[A-Za-z0-9_]*")
 
 
-def tokens(source: str) -> list[Token]:
-    """The tokens of ``source``, with ``eof`` at the end. Raises a parse error for what is no token."""
-    return _Lexer(source).read()
+class Tokens(list[Token]):
+    """The tokens of a source; ``documents`` holds its documentation comments by the token behind them."""
+
+    __slots__ = ("documents",)
+
+    def __init__(self, tokens: list[Token], documents: dict[Token, list[str]]) -> None:
+        super().__init__(tokens)
+        self.documents = documents
 
 
-def bad_input(kind: str, text: str, line: int, column: int, *arguments: str) -> RhaiError:
-    """A ``BadInput`` of the given kind of lexer error."""
-    shown = f"{kind}({', '.join(map(rust_debug, arguments))})" if arguments else kind
-    return parse_error("BadInput", text, line, column, f"BadInput({shown})")
-
-
-def rust_debug(text: str) -> str:
-    """A text as Rust's debug format quotes it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return '"' + escaped.replace("\r", "\\r").replace("\0", "\\0") + '"'
-
-
-class _Lexer:
-    """Reads one source from ``position`` on; ``line_start`` is where the present line begins."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.position = 0
-        self.line = 1
-        self.line_start = 0
-        self.nesting = 0
-
-    def read(self, *, interpolated: bool = False) -> list[Token]:
-        """All tokens, or those up to the brace that closes an interpolation."""
-        found_tokens: list[Token] = []
-        add = found_tokens.append
-        source, match, size = self.source, _TOKEN.match, len(self.source)
-        braces = 0
-        while self.position < size:
-            at = self.position
-            column = at - self.line_start + 1
-            found = match(source, at)
-            if found is None:
-                raise bad_input("UnexpectedInput", f"Unexpected '{source[at]}'", self.line, column, source[at])
-            kind = found.lastgroup
-            self.position = found.end()
-            if kind == "space":
+def tokens(source: str, max_string_size: int = 0) -> Tokens:
+    """Return the tokens of a source. ``max_string_size`` is in bytes, 0 for no limit."""
+    lexer = _Lexer(source, max_string_size)
+    add, kinds, odd_signs = lexer.found.append, _KINDS, lexer.odd_signs
+    step = _TOKEN.scanner(source).match  # type: ignore[attr-defined]
+    line, line_start = 1, 0
+    kind = ";"
+    while True:
+        match = step()
+        group = match.lastindex
+        if group == _NAME:
+            text = match[1]
+            kind = kinds.get(text, "name")
+            add((kind, text, line, match.start(1) - line_start + 1))
+            continue
+        if group == _SIGN:
+            text = match[2]
+            if text not in odd_signs or (
+                text == "-" and not (kind in _BEFORE_OPERAND and source[match.end() : match.end() + 1] in _DIGITS)
+            ):
+                kind = kinds[text]
+                add((kind, text, line, match.start(2) - line_start + 1))
                 continue
-            if kind == "newline":
-                self.line += 1
-                self.line_start = self.position
-            elif kind == "id":
-                add((*_word(found[0], self.line, column), self.line, column))
-            elif kind == "sign":
-                sign = found[0]
-                if interpolated and sign in ("{", "#{"):
-                    braces += 1
-                elif interpolated and sign == "}":
-                    if braces == 0:
-                        add(("eof", "}", self.line, column))
-                        return found_tokens
-                    braces -= 1
-                add((self._sign_kind(sign, column), sign, self.line, column))
-            elif kind == "number":
-                add((*_number(found[0], self.line, column), self.line, column))
-            elif kind == "line":
-                text = found[0]
-                if text.startswith(("///", "//!")) and not text.startswith("////"):
-                    if text[2] == "/":
-                        add(("doc", text.rstrip("\r"), self.line, column))
-            elif kind == "comment":
-                self._comment(add, column)
-            elif kind == "quote":
-                line = self.line
-                add(("str", self._text(column), line, column))
-            elif kind == "backtick":
-                self._template(add, column)
-            elif kind == "apostrophe":
-                add(("char", self._character(column), self.line, column))
-            elif kind == "raw":
-                self._raw(add, found[0], column)
-            else:
-                add(("reserved", found[0], self.line, column))
-        if interpolated:
-            raise bad_input("UnterminatedString", "Open string is not terminated", self.line, self._column())
-        add(("eof", "", self.line, self._column()))
-        return found_tokens
-
-    def _column(self) -> int:
-        return self.position - self.line_start + 1
-
-    def _sign_kind(self, sign: str, column: int) -> str:
-        if sign in _IMPROPER:
-            raise bad_input("ImproperSymbol", _IMPROPER[sign], self.line, column, sign, _IMPROPER[sign])
-        return "reserved" if sign in RESERVED_SIGNS else "sym"
-
-    def _comment(self, add: Any, column: int) -> None:
-        start, line, depth = self.position - 2, self.line, 1
-        for found in _COMMENT_PARTS.finditer(self.source, self.position):
-            if found[0] == "\n":
-                self.line += 1
-                self.line_start = found.end()
+        elif group == _LINES:
+            text = match[3]
+            line += text.count("\n")
+            line_start = match.start(3) + text.rindex("\n") + 1
+            continue
+        elif group == _NUMBER:
+            text = match[4]
+            if len(text) < 19:
+                kind = "float" if "." in text else "int"
+                add((kind, float(text) if "." in text else int(text), line, match.start(4) - line_start + 1))
                 continue
-            depth += 1 if found[0] == "/*" else -1
+        elif group == _STRING and not max_string_size:
+            kind = "str"
+            add((kind, match[5][1:-1], line, match.start(5) - line_start + 1))
+            continue
+        elif group == _COMMENT:
+            text = match[6]
+            if text.startswith("///") and not text.startswith("////"):
+                lexer.document(text)
+            if text[-1] in "\r\n":
+                line += 1
+                line_start = match.end()
+            continue
+        lexer.at, lexer.line, lexer.line_start = match.start(group), line, line_start
+        kind = lexer.read(kind)
+        if kind == "end":
+            return lexer.result()
+        line, line_start, odd_signs = lexer.line, lexer.line_start, lexer.odd_signs
+        step = _TOKEN.scanner(source, lexer.at).match  # type: ignore[attr-defined]
+
+
+class _Lexer(Cursor):
+    """Reads what the pattern can't, one token or comment at a time."""
+
+    __slots__ = ("braces", "documents", "found", "odd_signs")
+
+    def __init__(self, source: str, limit: int) -> None:
+        super().__init__(source, limit)
+        self.found: list[Token] = []
+        self.documents: dict[int, list[str]] = {}
+        self.braces: list[int] = []
+        """For each interpolation that we are in, how many braces are open within its own."""
+        self.odd_signs = _ODD_SIGNS
+        """Signs that come here."""
+
+    def result(self) -> Tokens:
+        """Return all tokens."""
+        found = self.found
+        if len(self.source) >= _LAST_PLACE:
+            found = [(kind, value, min(line, _LAST_PLACE), min(at, _LAST_PLACE)) for kind, value, line, at in found]
+        return Tokens(found, {found[index]: texts for index, texts in self.documents.items()})
+
+    def document(self, text: str) -> None:
+        """Keep a documentation comment for the function that follows."""
+        self.documents.setdefault(len(self.found), []).append(text.rstrip("\r\n"))
+
+    def read(self, before: str) -> str:
+        """Read what is at ``at``. Returns its kind; that of the token ``before`` for a comment."""
+        source, at = self.source, self.at
+        sign = source[at : at + 1]
+        self.at += 1
+        if sign == '"' or sign == "'":
+            return self._quoted(sign, at)
+        if sign == "`":
+            opened = self.place(at)
+            open_template(self)
+            return self._template(opened)
+        if sign in _DIGITS or (sign == "-" and source[self.at : self.at + 1] in _DIGITS):
+            return self._number(at)
+        if source.startswith("/*", at):
+            self._comment(at)
+            return before
+        if (sign and sign in "{}") or source.startswith("#{", at):
+            return self._brace(at)
+        if sign == "#":
+            return self._hash(at)
+        return self._wrong(at) if sign else self._end(at)
+
+    def _add(self, kind: str, value: Any, place: tuple[int, int]) -> str:
+        if isinstance(value, RhaiError):
+            self.found.append(("error", value, *place))
+            return self._end(len(self.source))
+        self.found.append((kind, value, *place))
+        return kind
+
+    def _end(self, at: int) -> str:
+        line, column = self.place(at)
+        # A parser that takes the end for something else still looks one token further.
+        self.found += (("end", "{EOF}", line, column), ("end", "{EOF}", line, column + 1))
+        return "end"
+
+    def _quoted(self, quote: str, at: int) -> str:
+        place = self.place(at)
+        if quote == '"':
+            return self._add("str", quoted(self, quote), place)
+        text = "" if self.source.startswith("'", self.at) else quoted(self, quote)
+        if isinstance(text, str) and len(text) != 1:
+            text = bad_input("MalformedChar", place, text)
+        return self._add("char", text, place)
+
+    def _template(self, opened: tuple[int, int] | None) -> str:
+        """Read a text between backticks up to its end or to an interpolation."""
+        text, interpolated, place = template(self, opened)
+        if interpolated and isinstance(text, str):
+            self.braces.append(-1)  # its own brace is still to come
+        self.odd_signs = _ODD_SIGNS_WITH_BRACES if self.braces else _ODD_SIGNS
+        if isinstance(text, RhaiError):
+            place = text.line, text.column
+        return self._add("text" if interpolated else "str", text, place)
+
+    def _brace(self, at: int) -> str:
+        """Read a brace within an interpolation: when its own closes, the text goes on."""
+        sign = "#{" if self.source[at] == "#" else self.source[at]
+        self.at = at + len(sign)
+        self._add(_KINDS[sign], sign, self.place(at))
+        if sign != "}":
+            self.braces[-1] += 1
+        elif self.braces[-1]:
+            self.braces[-1] -= 1
+        else:
+            self.braces.pop()
+            return self._template(None)
+        return sign
+
+    def _number(self, at: int) -> str:
+        place = self.place(at)
+        sign = "-" if self.source[at] == "-" else ""
+        match = _ODD_NUMBER.match(self.source, at + len(sign))
+        assert match is not None
+        self.at = match.end()
+        text = match[0].replace("_", "")
+        value = _radix_number(sign, text) if match[1] else _decimal_number(sign + text)
+        if value is None:
+            # Rhai cuts two characters off a number with a radix, be the first one a sign or not.
+            shown = (sign + text)[2:] if match[1] else sign + text.replace("E", "e")
+            return self._add("error", bad_input("MalformedNumber", place, shown), place)
+        return self._add("float" if isinstance(value, float) else "int", value, place)
+
+    def _comment(self, at: int) -> None:
+        """Read a block comment, which may hold others."""
+        depth = 0
+        for part in _COMMENT_PART.finditer(self.source, at):
+            if part[0] == "\n":
+                self.new_line(part.end())
+                continue
+            depth += 1 if part[0] == "/*" else -1
             if depth == 0:
-                self.position = found.end()
-                text = self.source[start : self.position]
+                self.at = part.end()
+                text = self.source[at : self.at]
                 if text.startswith("/**") and not text.startswith("/***") and len(text) > 4:
-                    add(("doc", text, line, column))
+                    self.document(text)
                 return
-        self.position = len(self.source)
+        self.at = len(self.source)
 
-    def _text(self, column: int) -> str:
-        """The rest of ``"…"``. Raises at the end of the line, unless a backslash stands there."""
-        source, size = self.source, len(self.source)
-        start_line = self.line
-        parts: list[str] = []
-        at = self.position
-        while True:
-            found = _PLAIN_TEXT.match(source, at)
-            if found is not None:
-                parts.append(found[0])
-                at = found.end()
-            sign = source[at] if at < size else "\n"
-            if sign == '"':
-                if source.startswith('""', at):
-                    parts.append('"')
-                    at += 2
-                    continue
-                self.position = at + 1
-                return "".join(parts)
-            if sign == "\n":
-                raise bad_input("UnterminatedString", "Open string is not terminated", start_line, column)
-            if source.startswith("\\\n", at) or source.startswith("\\\r\n", at):
-                at = source.index("\n", at) + 1
-                self.line += 1
-                self.line_start = at
-                continue
-            text, at = self._escape(at)
-            parts.append(text)
+    def _hash(self, at: int) -> str:
+        """Read a raw string, or a sign that means nothing."""
+        place = self.place(at)
+        if self.source.startswith(('"', "#"), self.at):
+            return self._add("str", raw(self), place)
+        if self.source.startswith(" {", self.at):
+            return self._improper("# {", place)
+        sign = "#!" if self.source.startswith("!", self.at) else "#"
+        self.at += self.source.startswith(" ", self.at)
+        return self._add("reserved", sign, place)
 
-    def _escape(self, at: int) -> tuple[str, int]:
-        """What the escape at ``at`` stands for, and where it ends."""
-        source = self.source
-        sign = source[at + 1 : at + 2]
-        if sign in _ESCAPES:
-            return _ESCAPES[sign], at + 2
-        column = at - self.line_start + 1
-        written = "\\" + sign
-        if sign in _HEX_DIGITS:
-            end = at + 2 + _HEX_DIGITS[sign]
-            for index in range(at + 2, end):
-                digit = source[index : index + 1]
-                written += digit
-                if not digit or digit not in "0123456789abcdefABCDEF":
-                    break
-            else:
-                code = int(written[2:], 16)
-                if code < 0x110000 and not 0xD800 <= code < 0xE000:
-                    return chr(code), end
-        raise bad_input("MalformedEscapeSequence", f"Invalid escape sequence: '{written}'", self.line, column, written)
+    def _wrong(self, at: int) -> str:
+        """Read a sign of another language, a name that can't be one, or a character that begins nothing."""
+        place = self.place(at)
+        for length in (3, 2):
+            if self.source[at : at + length] in _OTHER_LANGUAGES:
+                return self._improper(self.source[at : at + length], place)
+        match = _UNDERSCORED.match(self.source, at)
+        if match is None:
+            return self._add("error", bad_input("UnexpectedInput", place, self.source[at]), place)
+        self.at = match.end()
+        if match[0] == "_":
+            return self._add("_", "_", place)
+        return self._add("error", bad_input("MalformedIdentifier", place, match[0]), place)
 
-    def _character(self, column: int) -> str:
-        source = self.source
-        at = start = self.position
-        parts: list[str] = []
-        while at < len(source) and source[at] not in "'\n":
-            if source[at] == "\\":
-                text, at = self._escape(at)
-                parts.append(text)
-            else:
-                parts.append(source[at])
-                at += 1
-        text = "".join(parts)
-        if at >= len(source) or source[at] == "\n":
-            text = source[start:at]
-            raise bad_input("MalformedChar", f"Invalid character: '{text}'", self.line, column, text)
-        if len(text) != 1:
-            raise bad_input("MalformedChar", f"Invalid character: '{text}'", self.line, column, text)
-        self.position = at + 1
-        return text
-
-    def _raw(self, add: Any, opening: str, column: int) -> None:
-        closing = '"' + opening[:-1]
-        start, line = self.position, self.line
-        end = self.source.find(closing, start)
-        if end < 0:
-            raise bad_input("UnterminatedString", "Open string is not terminated", line, column)
-        text = self.source[start:end]
-        if "\n" in text:
-            self.line += text.count("\n")
-            self.line_start = start + text.rfind("\n") + 1
-        self.position = end + len(closing)
-        add(("str", text, line, column))
-
-    def _template(self, add: Any, column: int) -> None:
-        """The rest of a text between backticks; a newline right behind the first one is left out."""
-        line = self.line
-        source, size = self.source, len(self.source)
-        parts: list[Any] = []
-        text: list[str] = []
-        at = self.position
-        for newline in ("\r\n", "\n"):
-            if source.startswith(newline, at):
-                at += len(newline)
-                self._new_line(at)
-                break
-        while True:
-            found = _PLAIN_TEMPLATE.match(source, at)
-            if found is not None:
-                text.append(found[0])
-                at = found.end()
-            if at >= size:
-                raise bad_input("UnterminatedString", "Open string is not terminated", line, column)
-            sign = source[at]
-            if sign == "`":
-                if not source.startswith("``", at):
-                    break
-                text.append("`")
-                at += 2
-            elif source.startswith("${", at):
-                parts.append("".join(text))
-                text = []
-                parts.append(self._interpolated(at + 2, line, column))
-                at = self.position
-            else:
-                text.append(sign)
-                at += 1
-                if sign == "\n":
-                    self._new_line(at)
-        self.position = at + 1
-        parts.append("".join(text))
-        add(("str", parts[0], line, column) if len(parts) == 1 else ("interp", parts, line, column))
-
-    def _interpolated(self, at: int, line: int, column: int) -> list[Token]:
-        if self.nesting >= 32:
-            raise parse_error("ExprTooDeep", "Expression exceeds maximum complexity", line, column, "ExprTooDeep")
-        self.position = at
-        self.nesting += 1
-        inner = self.read(interpolated=True)
-        self.nesting -= 1
-        return inner
-
-    def _new_line(self, at: int) -> None:
-        self.line += 1
-        self.line_start = at
+    def _improper(self, sign: str, place: tuple[int, int]) -> str:
+        return self._add("error", bad_input("ImproperSymbol", place, sign, _OTHER_LANGUAGES[sign]), place)
 
 
-def _word(text: str, line: int, column: int) -> tuple[str, str]:
-    if text in KEYWORDS:
-        return "kw", text
-    if text in RESERVED_WORDS:
-        return "reserved", text
-    if text != "_" and not text.strip("_0123456789"):
-        raise bad_input("MalformedIdentifier", f"Variable name is not proper: '{text}'", line, column, text)
-    return "id", text
+def _radix_number(sign: str, text: str) -> int | None:
+    """Return the number; None if there are no digits, too many of them, or a sign."""
+    value = int(text[2:], _BASES[text[1].lower()]) if text[2:] and not sign else -1
+    if not 0 <= value <= 2 * _I64_MAX + 1:
+        return None
+    return value - 2 * _I64_MAX - 2 if value > _I64_MAX else value
 
 
-def _number(text: str, line: int, column: int) -> tuple[str, Any]:
-    digits = text.replace("_", "")
-    base = {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2].lower())
-    if base is not None:
-        value = int(digits[2:], base) if len(digits) > 2 else _I64_LIMIT * 2
-        if value >= _I64_LIMIT * 2:
-            raise bad_input("MalformedNumber", f"Invalid number: '{text}'", line, column, text)
-        return "int", value - 2 * _I64_LIMIT if value >= _I64_LIMIT else value
-    if digits.isdigit():
-        value = int(digits) if len(digits) < 25 else 2 * _I64_LIMIT
-        if value < _I64_LIMIT:
-            return "int", value
-        return ("huge", value) if value == _I64_LIMIT else ("float", float(digits))
-    return "float", float(digits)
+def _decimal_number(text: str) -> int | float | None:
+    """Return the number, as float if it is no 64-bit integer; None for an exponent without digits."""
+    if text[-1] in "eE+-":
+        return None
+    digits = text.lstrip("-").lstrip("0") or "0"
+    if digits.isdigit() and len(digits) < 20:
+        value = int(text[0] + digits) if text[0] == "-" else int(digits)
+        if -_I64_MAX - 1 <= value <= _I64_MAX:
+            return value
+    return float(text)

@@ -373,10 +373,11 @@ class Function(Node):
 
 @dataclass(slots=True, eq=False)
 class Script:
-    """A parsed source."""
+    """A parsed source; ``closures`` counts those in it."""
 
     statements: list[Statement]
     functions: list[Function]
+    closures: int = 0
 
 
 # ------------------------------------------------------------------------------------------------ places

@@ -14,15 +14,13 @@ import re
 from typing import Any, Final, NoReturn
 
 from picloud.rhai.errors import RhaiError, parsing, too_large
-from picloud.rhai.lexer import Token, bad_input, tokens
 from picloud.rhai.packages.budget import CEILING, charge
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.faults import mismatched_output
-from picloud.rhai.parser.statements import Parser
-from picloud.rhai.parser.stream import fault, place_of
+from picloud.rhai.parser import parse_json as parsed
 from picloud.rhai.printing import JSON, render
 from picloud.rhai.runtime.run import Run
-from picloud.rhai.syntax import Expression, ExpressionStatement, Script
+from picloud.rhai.syntax import Expression
 from picloud.rhai.values import I64_MAX, I64_MIN, type_name
 
 PACKAGE: Final = Package("json")
@@ -132,52 +130,8 @@ def _check_sizes(run: Run, value: dict[str, Any]) -> None:
             raise too_large(what)
 
 
-class _JsonParser(Parser):
-    """The parser of scripts, for one expression with quoted names in maps."""
-
-    def whole(self) -> Expression:
-        """Return the expression that the whole text is."""
-        self.functions, self.signatures = [], set()
-        expression = self.expression()
-        token = self.token
-        if token[0] != "eof":
-            shown = str(token[1])
-            raise bad_input("UnexpectedInput", f"Unexpected '{shown}'", *place_of(token), shown)
-        return expression
-
-    def _property_name(self) -> Token:
-        token = self.token
-        if token[0] == "id":
-            raise fault("PropertyExpected", "Expecting name of a property", place_of(token))
-        return super()._property_name()
-
-
-def _expression(run: Run, text: str) -> Script:
+def _expression(run: Run, text: str) -> Expression:
     try:
-        found = _JsonParser(_as_expression(tokens(text)), run.limits).whole()
+        return parsed(text, run.limits)
     except RhaiError as error:
         raise parsing(error) from None
-    return Script([ExpressionStatement(found.line, found.column, found)], [])
-
-
-def _as_expression(found: list[Token]) -> list[Token]:
-    """Return the tokens of JSON as those of an expression of the language."""
-    result: list[Token] = []
-    for place, token in enumerate(found):
-        kind, sign, line, column = token
-        following = found[place + 1] if place + 1 < len(found) else token
-        if kind == "reserved" and sign == "null":
-            result += [("sym", "(", line, column), ("sym", ")", line, column)]
-            continue
-        if kind == "interp":
-            _improper("interpolated string", token)
-        if kind == "sym" and sign == "#{":
-            _improper("#{", token)
-        if kind == "sym" and sign == "(" and following == ("sym", ")", line, column + 1):
-            _improper("()", token)
-        result.append(("sym", "#{", line, column) if kind == "sym" and sign == "{" else token)
-    return result
-
-
-def _improper(sign: str, token: Token) -> NoReturn:
-    raise bad_input("ImproperSymbol", f"Invalid symbol encountered: '{sign}'", *place_of(token), sign, "")

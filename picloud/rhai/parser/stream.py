@@ -1,114 +1,98 @@
-"""The tokens as the parser reads them, and the errors that every part of it raises."""
+"""The tokens as the parser reads them, one ahead, and the errors that every part of it raises.
+
+Rhai counts how deep it is in the source by a *level* that is handed down: each rule of the grammar that goes deeper
+adds one and fails at the limit, with a place that depends on the rule. The same levels are counted here, so a script is
+too complex here exactly when it is there, and Python's stack is never at risk.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
-from picloud.rhai.errors import RhaiError, parse_error
-from picloud.rhai.lexer import RESERVED_SIGNS, Token, bad_input, rust_debug
+from picloud.rhai.errors import RhaiError
+from picloud.rhai.faults import bad_input, fault
+from picloud.rhai.lexer import Token, Tokens
 from picloud.rhai.limits import Limits
-from picloud.rhai.syntax import Node
+from picloud.rhai.parser.scope import Scope
 
-UNLIMITED_DEPTH: Final = 500
-"""The deepest nesting where the limits set none: our own recursion has to end somewhere."""
+UNLIMITED: Final = 1 << 30
+"""The greatest level where the limits set none. Python's recursion limit is met before."""
 
-
-def fault(kind: str, text: str, place: tuple[int, int], *arguments: str | int) -> RhaiError:
-    """A parse error with its detail as Rust's debug format shows it."""
-    shown = ", ".join(rust_debug(a) if isinstance(a, str) else str(a) for a in arguments)
-    return parse_error(kind, text, *place, f"{kind}({shown})" if arguments else kind)
-
-
-def place_of(thing: Token | Node) -> tuple[int, int]:
-    """Line and column."""
-    return (thing[2], thing[3]) if isinstance(thing, tuple) else (thing.line, thing.column)
+Place = tuple[int, int]
 
 
 class TokenStream:
-    """See the module. ``depth`` counts nested expressions and blocks within the present function."""
+    """The state of a parser."""
 
-    def __init__(self, tokens: list[Token], limits: Limits) -> None:
-        self.tokens = tokens
-        self.index = 0
+    def __init__(self, tokens: Tokens, limits: Limits, *, optimize: bool) -> None:
+        self.documents = tokens.documents
+        self.following = iter(tokens).__next__
+        """Takes the token behind :attr:`token`."""
+        self.token: Token = self.following()
+        """The next token."""
         self.limits = limits
-        self.depth = 0
-        self.max_depth = limits.max_expr_depth or UNLIMITED_DEPTH
-
-    @property
-    def token(self) -> Token:
-        """The next token, still there."""
-        return self.tokens[self.index]
+        self.optimize = optimize
+        self.scope = Scope()
+        self.max_level = limits.max_expr_depth or UNLIMITED
+        self.is_global = True
+        """Whether we are outside of all blocks and functions."""
+        self.in_function = False
+        self.in_loop = False
+        self.in_pattern = False
+        """Whether we are in a case of a ``switch``, where ``|`` is no operator."""
+        self.only_expressions = False
+        """Whether we read JSON: names in maps are quoted, and blocks hold an expression."""
 
     def take(self) -> Token:
-        """The next token; the end is never taken."""
-        token = self.tokens[self.index]
-        if token[0] != "eof":
-            self.index += 1
-        return token
-
-    def is_sign(self, sign: str) -> bool:
-        """Whether the next token is this sign."""
-        token = self.tokens[self.index]
-        return token[1] == sign and token[0] == "sym"
-
-    def is_word(self, word: str) -> bool:
-        """Whether the next token is this keyword."""
-        token = self.tokens[self.index]
-        return token[1] == word and token[0] == "kw"
-
-    def accept(self, sign: str) -> bool:
-        """Take the next token if it is this sign."""
-        if self.is_sign(sign):
-            self.index += 1
-            return True
-        return False
-
-    def accept_word(self, word: str) -> bool:
-        """Take the next token if it is this keyword."""
-        if self.is_word(word):
-            self.index += 1
-            return True
-        return False
-
-    def require(self, sign: str, purpose: str) -> Token:
-        """Take the next token, which has to be this sign."""
+        """Take the next token. The end may be taken, but the parser has to fail then."""
         token = self.token
-        if not self.is_sign(sign):
-            raise self.missing(sign, purpose, token)
-        self.index += 1
+        self.token = self.following()
         return token
 
-    def missing(self, sign: str, purpose: str, token: Token) -> RhaiError:
-        """``Expecting 'sign' purpose``."""
-        return fault("MissingToken", f"Expecting '{sign}' {purpose}", place_of(token), sign, purpose)
+    def accept(self, kind: str) -> bool:
+        """Take the next token if it is of the kind."""
+        if self.token[0] == kind:
+            self.token = self.following()
+            return True
+        return False
 
-    def unexpected(self, token: Token) -> RhaiError:
-        """The token can't begin what is expected here."""
-        kind, value = token[0], token[1]
-        place = place_of(token)
-        if kind == "eof":
-            return fault("UnexpectedEOF", "Script is incomplete", place)
-        if kind == "reserved":
-            return self.reserved(token)
-        shown = str(value)
-        return bad_input("UnexpectedInput", f"Unexpected '{shown}'", *place, shown)
+    def require(self, kind: str, purpose: str) -> Token:
+        """Take the next token, which has to be of the kind."""
+        token = self.token
+        if token[0] != kind:
+            self.refuse(token)
+            raise fault("MissingToken", token[2:], kind, purpose)
+        self.token = self.following()
+        return token
 
-    def reserved(self, token: Token) -> RhaiError:
-        """A word or sign that can't be used."""
-        what = "symbol" if token[1] in RESERVED_SIGNS else "keyword"
-        return fault("Reserved", f"'{token[1]}' is a reserved {what}", place_of(token), str(token[1]))
+    def refuse(self, token: Token) -> None:
+        """Raise the error of a token that is none."""
+        if token[0] == "error":
+            raise token[1]
 
-    def variable_name(self) -> Token:
-        """Take a name of a variable."""
+    def unexpected(self, token: Token) -> NoReturn:
+        """Raise that the token can't stand where it does."""
+        self.refuse(token)
+        if token[0] == "end":
+            raise fault("UnexpectedEOF", token[2:])
+        raise bad_input("UnexpectedInput", token[2:], str(token[1]))
+
+    def name(self) -> Token:
+        """Take the name of a variable."""
         token = self.take()
-        if token[0] == "id" and token[1] != "_":
+        if token[0] == "name":
             return token
-        if token[0] == "reserved" and token[1] not in RESERVED_SIGNS:
-            raise self.reserved(token)
-        raise fault("VariableExpected", "Expecting name of a variable", place_of(token))
+        self.refuse(token)
+        if token[0] == "reserved" and token[1][0].isalpha():
+            raise fault("Reserved", token[2:], token[1])
+        raise fault("VariableExpected", token[2:])
 
-    def deeper(self, token: Token) -> None:
-        """One level more; the caller takes it back by ``self.depth -= 1``."""
-        self.depth += 1
-        if self.depth > self.max_depth:
-            raise fault("ExprTooDeep", "Expression exceeds maximum complexity", place_of(token))
+    def deeper(self, level: int, place: Place) -> int:
+        """Return the level within; raise if that is too deep."""
+        if level >= self.max_level:
+            raise self.too_deep(place)
+        return level + 1
+
+    def too_deep(self, place: Place) -> RhaiError:
+        """Return the error that the level is at its limit."""
+        return fault("ExprTooDeep", place)
