@@ -17,6 +17,7 @@ from picloud.rhai.packages.budget import charge
 from picloud.rhai.packages.callbacks import comparer
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.faults import function_not_found
+from picloud.rhai.runtime.places import Catchable, returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import Char, FnPtr, raw_type_name
 
@@ -54,21 +55,48 @@ def _sort(run: Run, array: _Array, *, descending: bool) -> None:
 
 
 def _sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
-    ask = comparer(run, pointer)
+    charge(run, len(array) * len(array).bit_length())
+    compare = _comparison(comparer(run, pointer))
+    if len(array) <= _INSERTION:
+        _insertion_sort(array, compare)
+        return
+    quick = run.direct(pointer, 2)
+    array[:] = sorted(array, key=cmp_to_key(compare if quick is None else _quick_comparison(quick)))
 
+
+def _by_type(first: Any, second: Any) -> int:
+    return _TYPE_ORDER.get(type(first), len(_TYPE_ORDER)) - _TYPE_ORDER.get(type(second), len(_TYPE_ORDER))
+
+
+def _comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], int]:
     def compare(first: Any, second: Any) -> int:
         answer = ask(first, second)
         if type(answer) is int:
             return answer
         if type(answer) is bool:
             return -1 if answer else 1
-        return _TYPE_ORDER.get(type(first), len(_TYPE_ORDER)) - _TYPE_ORDER.get(type(second), len(_TYPE_ORDER))
+        return _by_type(first, second)
 
-    charge(run, len(array) * len(array).bit_length())
-    if len(array) <= _INSERTION:
-        _insertion_sort(array, compare)
-    else:
-        array[:] = sorted(array, key=cmp_to_key(compare))
+    return compare
+
+
+def _quick_comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], int]:
+    """Return the same with one call less for each comparison, for there are many."""
+
+    def compare(first: Any, second: Any) -> int:
+        try:
+            answer = ask(first, second)
+        except Catchable as error:
+            if returned(error).is_system_exception:
+                raise
+            return _by_type(first, second)
+        if type(answer) is int:
+            return answer
+        if type(answer) is bool:
+            return -1 if answer else 1
+        return _by_type(first, second)
+
+    return compare
 
 
 def _insertion_sort(array: _Array, compare: Callable[[Any, Any], int]) -> None:
