@@ -49,7 +49,7 @@ def _serve(channel: Channel, memory_bytes: int) -> None:
     # What is there now stays: the collector needn't look at it again. Values of scripts are seldom in cycles.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(3_000, 20, 20)
     channel.send(Hello(os.getpid(), {feature.name: feature.in_force for feature in features}))
     channel.flush()
     scheduler.serve()

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 from picloud.executor.scheduler import ActiveRun
 from picloud.rhai.runtime.run import Run
+
+SLICE_SECONDS: Final = 0.002
+FIRST_SLICE: Final = 500
+"""Operations. Small, since nothing is known yet of what they take: 50 ns for a turn of a loop, 50 µs for a sort."""
+LEAST_SLICE: Final = 20
+MOST_SLICE: Final = 50_000
 
 
 class ScriptHost:
     """The host of one run."""
 
-    __slots__ = ("active", "operations", "random")
+    __slots__ = ("_slice_began", "_used_before", "active", "operations", "random")
 
     def __init__(self, active: ActiveRun) -> None:
         self.active = active
+        self._slice_began = monotonic()
+        self._used_before = 0
         self.operations = 0
         """Operations used, once the script has ended."""
         self.random: Any = None
@@ -28,9 +37,15 @@ class ScriptHost:
         """Keep what the script gave to ``debug``, with its place."""
         self.active.log("debug", text, line=line)
 
-    def on_slice(self, operations: int) -> None:
-        """Give way to other runs."""
+    def on_slice(self, operations: int) -> int:
+        """Give way to other runs. Slices are sized to take about as long as SLICE_SECONDS, whatever the script does."""
+        taken = monotonic() - self._slice_began
+        used = operations - self._used_before
         self.active.pause()
+        self._used_before = operations
+        self._slice_began = monotonic()
+        fitting = int(used * SLICE_SECONDS / max(taken, 1e-6))
+        return max(LEAST_SLICE, min(fitting, used * 4, MOST_SLICE))
 
     def on_sleep(self, seconds: float) -> None:
         """Sleep while others run."""

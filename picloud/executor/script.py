@@ -11,7 +11,7 @@ from typing import Final
 
 from picloud.executor.answer import Answers, InvalidAnswer
 from picloud.executor.context import context_of
-from picloud.executor.host import ScriptHost
+from picloud.executor.host import FIRST_SLICE, ScriptHost
 from picloud.executor.modules import METHODS, MODULES
 from picloud.executor.protocol import Limits, Run, RunError
 from picloud.executor.scheduler import ActiveRun, Outcome, RunEnded
@@ -113,6 +113,7 @@ def _language_limits(limits: Limits) -> LanguageLimits:
         max_array_size=limits.array_items,
         max_map_size=limits.map_items,
         max_modules=100,
+        slice_operations=FIRST_SLICE,
     )
 
 

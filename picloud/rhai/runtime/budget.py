@@ -24,8 +24,11 @@ class Budget:
 
     __slots__ = ("_before", "_each", "_most", "_on_slice", "_slice", "modules", "resolved", "resolving", "ticks")
 
-    def __init__(self, most: int, each: int, on_slice: Callable[[int], None]) -> None:
-        """``most`` operations (0 is no limit) in slices of ``each``; after each ``on_slice`` is told how many were used."""
+    def __init__(self, most: int, each: int, on_slice: Callable[[int], int | None]) -> None:
+        """``most`` operations (0 is no limit) in slices of ``each``; after each ``on_slice`` is told how many were used.
+
+        It may return the size of the slices to come.
+        """
         self._most = most or _ENDLESS
         self._each = each
         self._on_slice = on_slice
@@ -53,7 +56,7 @@ class Budget:
         self._before += operations - left
         if self._before > self._most:
             raise RhaiError("ErrorTooManyOperations")
-        self._on_slice(self._before)
+        self._each = self._on_slice(self._before) or self._each
 
     def close(self) -> None:
         """The run is over: let go of what leads back here."""
@@ -63,7 +66,7 @@ class Budget:
         if self._before >= self._most:
             raise RhaiError("ErrorTooManyOperations")
         if self._before:
-            self._on_slice(self._before)
+            self._each = self._on_slice(self._before) or self._each
         size = min(self._each, self._most - self._before)
         self._before += size
         self._slice = repeat(None, size)

@@ -23,8 +23,11 @@ class Host(Protocol):
     def on_debug(self, text: str, line: int, column: int) -> None:
         """``debug`` was called at this place."""
 
-    def on_slice(self, operations: int) -> None:
-        """So many operations were used so far. It may raise to end the run, or switch to another greenlet."""
+    def on_slice(self, operations: int) -> int | None:
+        """So many operations were used so far. It may raise to end the run, or switch to another greenlet.
+
+        It may return after how many operations it wants to be called again.
+        """
 
     def resolve(self, path: str) -> Any:
         """The module called ``path``: its source as text, a ``Module``, or None if there is none."""
@@ -39,8 +42,9 @@ class DefaultHost:
     def on_debug(self, text: str, line: int, column: int) -> None:
         """Drop it."""
 
-    def on_slice(self, operations: int) -> None:
+    def on_slice(self, operations: int) -> int | None:
         """Go on."""
+        return None
 
     def resolve(self, path: str) -> Any:
         """There is none."""

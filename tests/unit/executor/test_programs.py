@@ -26,7 +26,7 @@ def test_a_program_is_compiled_once_and_then_found_by_its_hash() -> None:
 def test_each_set_of_limits_has_its_own_program() -> None:
     programs = Programs()
     wide, narrow = Limits(operations=1_000_000), Limits(operations=10)
-    source = "for i in 0..100 {} 1"
+    source = "let n = 0; for i in 0..100 { n += i } 1"
     made = programs.program(run("a", source, wide))
     assert made is not None
     assert made.run() == 1
