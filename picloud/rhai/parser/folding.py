@@ -60,6 +60,7 @@ from picloud.rhai.values import CHARS
 _I64_MAX: Final = (1 << 63) - 1
 _ASSIGNED: Final = frozenset(("+", "-", "*", "/", "%", "**", "<<", ">>", "&", "|", "^"))
 _BREAKS: Final = (Return, Throw, Break, Continue)
+_LITERALS: Final = frozenset((ArrayLiteral, MapLiteral, Interpolation, Closure))
 _WITHOUT_VALUE: Final = (While, DoWhile, For, Try)
 _NEVER_PURE: Final = frozenset((Binary, Call, Index, MethodCall, Property, QualifiedName, This, Unary))
 _CONTROL: Final = (Block, If, While, DoWhile, For, Try)
@@ -151,9 +152,25 @@ def negation(operand: Expression) -> Expression | None:
 
 def logical(operation: Logical) -> Expression:
     """Return the operation without what doesn't matter."""
-    left, right = operation.left, operation.right
     if operation.operator == "??":
-        return _coalescence(operation)
+        return _unwritten(_coalescence(operation), operation)
+    return _unwritten(_connection(operation), operation)
+
+
+def _unwritten(result: Expression, original: Expression) -> Expression:
+    """Return what comes in place of ``original``, so that it isn't taken for a literal of the source.
+
+    The parser's checks are on what is written.
+    """
+    if type(result) is Literal:
+        return Literal(result.line, result.column, result.value, True)
+    if type(result) is CharLiteral:
+        return CharLiteral(result.line, result.column, result.text, True)
+    return original if type(result) in _LITERALS else result
+
+
+def _connection(operation: Logical) -> Expression:
+    left, right = operation.left, operation.right
     dropped = operation.operator == "&&"  # the value that changes nothing
     if _is_boolean(left, dropped):
         return right
@@ -204,7 +221,8 @@ def text(interpolation: Interpolation) -> Expression:
         return interpolation
     from picloud.rhai.printing import display  # natives, which show values, need the parser
 
-    return Literal(interpolation.line, interpolation.column, "".join(map(display, parts)), True)
+    shown = Literal(interpolation.line, interpolation.column, "".join(map(display, parts)), True)
+    return Interpolation(interpolation.line, interpolation.column, [shown])
 
 
 class _Unknown(Exception):
@@ -221,6 +239,8 @@ def _value(expression: Expression) -> Any:
             return [_value(item) for item in items]
         case MapLiteral(entries=entries):
             return {name: _value(value) for name, value in entries}
+        case Interpolation(parts=[Literal(value=value)]):
+            return value
     raise _Unknown
 
 
@@ -354,9 +374,10 @@ def expression(control: Expression) -> Expression:
     kept = cleaned([statement], keep_value=True, within=True)
     if not kept:
         return Literal(control.line, control.column, None, True)
+    block = Block(control.line, control.column, kept)
     if len(kept) == 1 and type(kept[0]) is ExpressionStatement:
-        return kept[0].expression
-    return Block(control.line, control.column, kept)
+        return _unwritten(kept[0].expression, block)
+    return block
 
 
 def cleaned(statements: list[Statement], *, keep_value: bool, within: bool) -> list[Statement]:

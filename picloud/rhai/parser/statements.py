@@ -83,7 +83,10 @@ class Parser(Operands, Operators, Control, Functions):
         token = self.token
         read = _READERS.get(token[0])
         if read is None:
-            statement: Statement | None = self._expression_statement(self.deeper(level, token[2:]))
+            self.ends_itself = False
+            if token[0] == "end":
+                return None
+            statement = self._expression_statement(self.deeper(level, token[2:]))
             self.ends_itself = False
             return statement
         self.token = self.following()
