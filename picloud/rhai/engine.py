@@ -20,6 +20,8 @@ from picloud.rhai.syntax import Expression, ExpressionStatement, Script
 from picloud.rhai.values import name_type
 
 _DEFAULT: Final = Limits()
+_FLOAT_FUNCTIONS: Final = frozenset({"sqrt", "sin", "cos", "tan", "exp", "ln", "floor", "ceiling", "round", "abs"})
+"""Standard functions that make a float of a float; a host may put others in their place."""
 
 
 class Engine:
@@ -31,7 +33,7 @@ class Engine:
         self.modules = dict(modules or {})
         self.registry = Registry(standard())
         register_iterators(self.registry)
-        self._options = codegen.Options(limits, self._known, self._changes, self._replacing)
+        self._options = codegen.Options(limits, self._known, self._changes, self._replacing, self._gives_float)
 
     # ---------------------------------------------------------------------------------------- registration
 
@@ -127,3 +129,7 @@ class Engine:
             native.replaces and native.parameters[0] == ANY and name != "set_tag"
             for native in self.registry.overloads(name, count)
         )
+
+    def _gives_float(self, name: str) -> bool:
+        native = self.registry.resolve(name, (float,)) if name in _FLOAT_FUNCTIONS else None
+        return native is not None and native.function.__module__.startswith("picloud.rhai.packages.")

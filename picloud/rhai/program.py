@@ -9,7 +9,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from picloud.rhai.codegen import FunctionEntry
-from picloud.rhai.errors import Position, RhaiError
+from picloud.rhai.errors import Position
 from picloud.rhai.runtime.functions import FunctionKey, Module, ScriptFunction
 from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
 from picloud.rhai.runtime.run import DefaultHost, Host, Run
@@ -48,7 +48,7 @@ class Program:
         self._code = code
         self._functions = functions
         self._sites = sites
-        self._infos = {entry.python: FunctionInfo(entry.name, "") for entry in functions}
+        self._infos = self._named("")
         self.operations = 0
         """Operations that the last run used."""
 
@@ -85,7 +85,7 @@ class Program:
         """Return the generated module's names, tied to a run."""
         infos = self._infos
         if source:
-            infos = {entry.python: FunctionInfo(entry.name, source) for entry in self._functions}
+            infos = self._named(source)
         names = HELPERS | {
             "R": run,
             "T": run.budget.ticks,
@@ -109,6 +109,11 @@ class Program:
         if functions:
             run.functions = functions
         return names
+
+    def _named(self, source: str) -> dict[str, FunctionInfo]:
+        """Return what each generated function is, its special code too."""
+        infos = {entry.python: FunctionInfo(entry.name, source) for entry in self._functions}
+        return infos | {f"Q{python}": info for python, info in infos.items()}
 
     def as_module(self, parent: Run, level: int, name: str) -> Module:
         """Run the script as a module of another run and return what it offers."""
@@ -144,6 +149,3 @@ def _allow_levels(levels: int) -> None:
     needed = min(levels, 10_000) * _FRAMES_PER_LEVEL + _FRAMES
     if sys.getrecursionlimit() < needed:
         sys.setrecursionlimit(needed)
-
-
-_UNUSED = RhaiError

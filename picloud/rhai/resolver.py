@@ -194,7 +194,7 @@ class _Resolver:
         if visit is not None:
             visit(self, node)
             return
-        for name in _CHILDREN[type(node)]:
+        for name in CHILDREN[type(node)]:
             child = getattr(node, name)
             if type(child) is list:
                 for each in child:
@@ -301,7 +301,20 @@ _VISITS: dict[type, Any] = {
     syntax.Import: _Resolver.imported,
     syntax.Case: _Resolver.case,
 }
-_CHILDREN: dict[type, tuple[str, ...]] = {
+CHILDREN: dict[type, tuple[str, ...]] = {
+    syntax.Binary: ("left", "right"),
+    syntax.Variable: (),
+    syntax.This: (),
+    syntax.QualifiedName: (),
+    syntax.Call: ("arguments",),
+    syntax.Closure: ("body",),
+    syntax.Block: ("statements",),
+    syntax.For: ("iterable", "body"),
+    syntax.Try: ("body", "handler"),
+    syntax.Let: ("value",),
+    syntax.Assign: ("value", "target"),
+    syntax.Import: ("path",),
+    syntax.Case: ("patterns", "guard", "body"),
     syntax.Literal: (),
     syntax.CharLiteral: (),
     syntax.Interpolation: ("parts",),
@@ -323,3 +336,4 @@ _CHILDREN: dict[type, tuple[str, ...]] = {
     syntax.Continue: (),
     syntax.Export: (),
 }
+"""The fields of each kind of node that hold nodes, but for the entries of a map."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from picloud.rhai import syntax
-from picloud.rhai.codegen import nodes, types
+from picloud.rhai.codegen import nodes
 from picloud.rhai.codegen.chains import Chains
 from picloud.rhai.codegen.emitter import Value
-from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
+from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, STRING
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Variable
 from picloud.rhai.syntax import start
@@ -23,7 +23,7 @@ _SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_sh
 class FunctionPlan:
     """A function that code is made for."""
 
-    __slots__ = ("name", "node", "parameters", "private", "python", "result", "scope", "this_type")
+    __slots__ = ("name", "node", "parameters", "private", "python", "result", "scope", "special", "this_type")
 
     def __init__(self, python: str, name: str, node: Any, scope: FunctionScope) -> None:
         self.python = python
@@ -35,6 +35,14 @@ class FunctionPlan:
         self.this_type: str | None = getattr(node, "this_type", None)
         self.private: bool = getattr(node, "private", False)
         self.result = ANY
+        self.special: tuple[list[int], int] | None = None
+        """The types of parameters that there is special code for, and those of its result."""
+
+    def takes(self, arguments: list[int]) -> bool:
+        """Whether arguments of these types go straight to the special code."""
+        return self.special is not None and all(
+            wanted == ANY or given == wanted for wanted, given in zip(self.special[0], arguments, strict=True)
+        )
 
     @property
     def uses_this(self) -> bool:
@@ -80,7 +88,8 @@ class Calls(Chains):
             (plan for plan in self.script_functions_named(node.name, len(arguments)) if not plan.this_type), None
         )
         if plan is not None:
-            return Value(self.direct_call(plan, None, arguments, place), plan.result)
+            result = self.result_of(node.name, [argument.types for argument in arguments])
+            return Value(self.direct_call(plan, None, arguments, place), result or ANY)
         name = nodes.constant(node.name)
         head = [nodes.name("R"), self.level, name]
         count = len(arguments)
@@ -94,7 +103,7 @@ class Calls(Chains):
                 called = nodes.call("call_native_on", [*head, root.value, *_nodes(rest)], place)
                 self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
                 return self.fresh(result, ANY)
-        result_type = _RESULTS.get((node.name, count), ANY)
+        result_type = self.result_of(node.name, [argument.types for argument in arguments])
         return Value(nodes.call("call_native", [*head, *_nodes(arguments)], place), result_type)
 
     def _arguments(self, node: syntax.Call) -> list[Value]:
@@ -126,7 +135,19 @@ class Calls(Chains):
         passed = [self.deeper]
         if function.uses_this:
             passed.append(this if this is not None else nodes.name("U"))
-        return nodes.call(function.python, [*passed, *_nodes(arguments)], place)
+        python = function.python
+        if function.takes([argument.types for argument in arguments]):
+            python = special_name(function)
+        return nodes.call(python, [*passed, *_nodes(arguments)], place)
+
+    def result_of(self, name: str, arguments: list[int]) -> int:
+        """Return the types of what a call by name gives."""
+        plan = next((plan for plan in self.script_functions_named(name, len(arguments)) if not plan.this_type), None)
+        if plan is not None:
+            return plan.special[1] if plan.special is not None and plan.takes(arguments) else ANY
+        if len(arguments) == 1 and arguments[0] == FLOAT and self.options.gives_float(name):
+            return FLOAT
+        return ANY
 
     def _qualified(self, node: syntax.Call, place: Position) -> Value:
         arguments = self._arguments(node)
@@ -231,4 +252,6 @@ def _nodes(values: list[Value]) -> list[Any]:
     return [value.node for value in values]
 
 
-_RESULTS: Final = {("to_string", 1): types.STRING, ("print", 1): types.UNIT}
+def special_name(function: FunctionPlan) -> str:
+    """Return the name of the Python function for parameters of guessed types."""
+    return "Q" + function.python

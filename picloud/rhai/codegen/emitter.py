@@ -44,7 +44,7 @@ class Value:
 class Options:
     """What the engine fixes for the code of all its programs."""
 
-    __slots__ = ("changes", "known", "limits", "needs_run", "replacing")
+    __slots__ = ("changes", "gives_float", "known", "limits", "replacing")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Options:
         known: Callable[[str, int], bool],
         changes: Callable[[str, int], bool],
         replacing: Callable[[str, int], bool],
+        gives_float: Callable[[str], bool],
     ) -> None:
         self.limits = limits
         self.known = known
@@ -60,6 +61,8 @@ class Options:
         """Whether one of them changes its first argument."""
         self.replacing = replacing
         """Whether one of them may put a value of another type in its place."""
+        self.gives_float = gives_float
+        """Whether a native is sure to make a float of a float."""
 
 
 class Emitter:

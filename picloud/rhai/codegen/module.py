@@ -5,19 +5,21 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes
-from picloud.rhai.codegen.calls import FunctionPlan
+from picloud.rhai.codegen.calls import FunctionPlan, special_name
 from picloud.rhai.codegen.emitter import RETURN, Options
+from picloud.rhai.codegen.speculation import guess
 from picloud.rhai.codegen.statements import Statements
-from picloud.rhai.codegen.types import infer
+from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP, infer
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution
 from picloud.rhai.syntax import Node
 
 MAIN = "main"
+_PYTHON: Final = {INT: "int", FLOAT: "float", ARRAY: "list", MAP: "dict"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,13 @@ class Generator(Statements):
 
     def module(self) -> Generated:
         """Return the whole module."""
-        functions = [self._function(plan) for plan in self.everything]
+        for plan in self.everything:
+            plan.special = self._specialised(plan)
+        functions = []
+        for plan in self.everything:
+            if plan.special is not None:
+                functions.append(self._function(plan, plan.special[0]))
+            functions.append(self._function(plan, None))
         main = self._main()
         ready = [
             nodes.assign(name, nodes.element(nodes.name("CHARS"), nodes.constant(text)))
@@ -91,7 +99,33 @@ class Generator(Statements):
         )
         return Generated(tree, entries, self.sites)
 
-    def _begin(self, scope: FunctionScope, statements: list[syntax.Statement]) -> None:
+    def _specialised(self, plan: FunctionPlan) -> tuple[list[int], int] | None:
+        """Return types of parameters that special code is worth, and those of its result; None if it is not."""
+        types = guess(plan.scope, self.resolution)
+        if types is None:
+            return None
+        body = plan.node.body.statements
+        result = 0
+        for _ in range(4):
+            plan.special = types, result
+            found = infer(plan.scope, self.resolution, body, self._replacing, self.result_of, types)
+            kept = [
+                wanted if variable.types == wanted else ANY
+                for wanted, variable in zip(types, plan.scope.parameters, strict=True)
+            ]
+            if kept == types and found == result:
+                return types, result
+            if kept == types:
+                result |= found
+                continue
+            if all(each == ANY for each in kept):
+                return None
+            types, result = kept, 0
+        return types, ANY
+
+    def _begin(
+        self, scope: FunctionScope, statements: list[syntax.Statement], parameters: list[int] | None = None
+    ) -> None:
         self.scope = scope
         self.out = []
         self.temporaries = 0
@@ -101,7 +135,7 @@ class Generator(Statements):
         self.collected = {}
         self.returned = 0
         if not scope.dynamic:
-            infer(scope, self.resolution, statements, self._replacing)
+            infer(scope, self.resolution, statements, self._replacing, self.result_of, parameters)
 
     def _replacing(self, name: str, count: int) -> bool:
         """Whether a call of that name may put a value of another type in place of its first argument."""
@@ -119,17 +153,29 @@ class Generator(Statements):
         self.top_level = frozenset()
         return nodes.function(MAIN, ["Z", "D"], self.out)
 
-    def _function(self, plan: FunctionPlan) -> Any:
+    def _function(self, plan: FunctionPlan, types: list[int] | None) -> Any:
         scope = plan.scope
         body: list[syntax.Statement] = plan.node.body.statements
-        self._begin(scope, body)
+        self._begin(scope, body, types)
         self.hot = True
         captured = [capture.inner.python for capture in scope.captures]
         parameters = ["D", *(["this"] if plan.uses_this else []), *captured]
         parameters += [variable.python for variable in scope.parameters]
+        if plan.special is not None and types is None:
+            self._turn_off(plan, plan.special[0], parameters)
         self._enter(plan)
         self.statements(body, RETURN)
-        return nodes.function(plan.python, parameters, self.out)
+        return nodes.function(plan.python if types is None else special_name(plan), parameters, self.out)
+
+    def _turn_off(self, plan: FunctionPlan, types: list[int], parameters: list[str]) -> None:
+        """Leave arguments of the guessed types to the special code."""
+        tests = [
+            nodes.is_type(nodes.name(variable.python), _PYTHON[wanted])
+            for wanted, variable in zip(types, plan.scope.parameters, strict=True)
+            if wanted != ANY
+        ]
+        passed = [nodes.name(parameter) for parameter in parameters]
+        self.out.append(nodes.branch(nodes.both(tests), [nodes.Return(nodes.call(special_name(plan), passed))]))
 
     def _enter(self, plan: FunctionPlan) -> None:
         """Write the beginning of a function: it pays for the call, and checks its level."""

@@ -403,9 +403,14 @@ class Statements(Calls):
             self.block(node.body, None)
 
         body = self._turns(result, turn)
-        self.out.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), body or [nodes.Pass()], []))
+        self._loop_over_ticks(node, body)
         self._rewind(size)
         self._finish_loop(result, destination)
+
+    def _loop_over_ticks(self, node: Node, body: list[Any]) -> None:
+        ticks = nodes.place(nodes.name("T"), (node.line, node.column))
+        loop = nodes.For(nodes.Name("_", nodes.STORE), ticks, body or [nodes.Pass()], [])
+        self.out.append(nodes.place(loop, (node.line, node.column)))
 
     def _scope_size(self) -> str | None:
         """Keep how many variables there are, in a dynamic function: a loop may be left from within blocks."""
@@ -441,7 +446,7 @@ class Statements(Calls):
             self._leave_unless(node.condition, negated=not node.until)
 
         body = self._turns(result, turn)
-        self.out.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), body, []))
+        self._loop_over_ticks(node, body)
         self._rewind(size)
         self._finish_loop(result, destination)
 
@@ -475,7 +480,8 @@ class Statements(Calls):
 
         body = self._turns(result, turn)
         target = nodes.Tuple(targets, nodes.STORE)
-        self.out.append(nodes.For(target, nodes.call("zip", sources), body or [nodes.Pass()], []))
+        source = nodes.call("zip", sources, (node.line, node.column))
+        self.out.append(nodes.For(target, source, body or [nodes.Pass()], []))
         self._rewind(outer_size)
         self._finish_loop(result, destination)
 

@@ -70,15 +70,18 @@ def of_unary(operator: str, operand: int) -> int:
 
 
 Replacing = Callable[[str, int], bool]
+ResultOf = Callable[[str, list[int]], int]
 
 
 class _Inference:
-    def __init__(self, scope: FunctionScope, resolution: Resolution, replacing: Replacing) -> None:
+    def __init__(self, scope: FunctionScope, resolution: Resolution, replacing: Replacing, result_of: ResultOf) -> None:
         self.scope = scope
         self.replacing = replacing
         self.bindings = resolution.bindings
         self.counters = resolution.counters
         self.changed = False
+        self.returned = 0
+        self.result_of = result_of
 
     def widen(self, variable: Any, types: int) -> None:
         if variable is not None and types & ~variable.types:
@@ -158,13 +161,14 @@ class _Inference:
         return CHAR | STRING if base == STRING else ANY
 
     def call(self, node: syntax.Call) -> int:
-        for argument in node.arguments:
-            self.of(argument)
+        arguments = [self.of(argument) for argument in node.arguments]
+        if node.path:
+            return ANY
         if node.arguments and type(node.arguments[0]) is syntax.Variable:
             variable = self.bindings.get(node.arguments[0])
             if variable is not None and self.replacing(node.name, len(node.arguments)):
                 self.widen(variable, ANY)
-        return ANY
+        return self.result_of(node.name, arguments)
 
     def method(self, node: syntax.MethodCall) -> int:
         for argument in node.arguments:
@@ -249,6 +253,10 @@ class _Inference:
                 self.widen(variable, ANY)
         return UNIT
 
+    def leave_function(self, node: syntax.Return) -> int:
+        self.returned |= self.of(node.value)
+        return 0
+
     def leave(self, node: Any) -> int:
         self.of(node.value)
         return 0
@@ -287,7 +295,7 @@ _OF: Final[dict[type, Any]] = {
     syntax.ExpressionStatement: _Inference.expression,
     syntax.Let: _Inference.let,
     syntax.Assign: _Inference.assign,
-    syntax.Return: _Inference.leave,
+    syntax.Return: _Inference.leave_function,
     syntax.Throw: _Inference.leave,
     syntax.Break: _Inference.leave,
     syntax.Continue: lambda self, node: 0,
@@ -297,20 +305,30 @@ _OF: Final[dict[type, Any]] = {
 
 
 def infer(
-    scope: FunctionScope, resolution: Resolution, statements: list[syntax.Statement], replacing: Replacing
-) -> None:
-    """Find the types of all variables of a function.
+    scope: FunctionScope,
+    resolution: Resolution,
+    statements: list[syntax.Statement],
+    replacing: Replacing,
+    result_of: ResultOf,
+    parameters: list[int] | None = None,
+) -> int:
+    """Find the types of all variables of a function. Returns those of its result.
 
     ``replacing`` tells whether a function of a name and number of arguments may put a value of another type in place of its
-    first argument.
+    first argument; ``result_of`` tells the types of the result of a function with arguments of certain types. ``parameters``
+    are the types of the function's parameters, if they are known.
     """
-    inference = _Inference(scope, resolution, replacing)
-    for parameter in scope.parameters:
-        parameter.types = ANY
+    for variable in scope.variables:
+        variable.types = 0
+    inference = _Inference(scope, resolution, replacing, result_of)
+    for parameter, types in zip(scope.parameters, parameters or [ANY] * len(scope.parameters), strict=True):
+        parameter.types = types
     for _ in range(6):
         inference.changed = False
-        inference.block(statements)
+        inference.returned = 0
+        result = inference.block(statements) | inference.returned
         if not inference.changed:
-            return
+            return result
     for variable in scope.variables:
         variable.types = ANY
+    return ANY

@@ -112,13 +112,18 @@ def _operand(frame: FrameType, operand: Any) -> Any:
 
 
 def _generated(traceback: TracebackType | None) -> list[tuple[FunctionInfo | None, Position]]:
-    """The generated frames of a traceback, outermost first: what each is, and where it was."""
+    """The generated frames of a traceback, outermost first: what each is, and where it was.
+
+    A function that only hands over to its special code does so in column 0, which no script has: it doesn't count.
+    """
     frames = []
     while traceback is not None:
         frame = traceback.tb_frame
         code = frame.f_code
         if code.co_filename == FILENAME:
-            frames.append((frame.f_globals["INFOS"].get(code.co_name), _place(code, traceback.tb_lasti)))
+            place = _place(code, traceback.tb_lasti)
+            if place[1] or traceback.tb_next is None:
+                frames.append((frame.f_globals["INFOS"].get(code.co_name), place))
         traceback = traceback.tb_next
     return frames
 
