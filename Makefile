@@ -10,7 +10,7 @@ READY := $(VENV)/.picloud-ready
 DEV   := $(VENV)/.picloud-dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format fuzz bench bench-rhai docs lock clean
+.PHONY: help up test lint format fuzz bench docs lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,14 +30,11 @@ format: $(DEV) ## format all code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: $(DEV) ## five minutes of generated scripts and requests
-	$(BIN)/python -m tests.fuzz $(ARGS)
+fuzz: $(DEV) ## run the tests that make up their own cases, with many more of them and new ones each time
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
 bench: $(DEV) ## measure, as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)
-
-bench-rhai: $(DEV) ## measure the language against the same programs in Python
-	$(BIN)/python -m tests.benchmarks.rhai $(ARGS)
 
 # The stamps depend on the locks alone: the code itself is installed as a link to this folder.
 $(BIN)/pip:

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from picloud.postgres.server import Server
 from tests.databases import Databases
+
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.register_profile("fuzz", max_examples=5000, deadline=None)
+settings.load_profile("seeded")
 
 
 @pytest.fixture
