@@ -38,13 +38,14 @@ from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.slots import Slots
+from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import Sessions
 from picloud.services.kv import effects
 from picloud.services.work import Work
 
 _log = structlog.get_logger(__name__)
 
-MAX_COLLISIONS: Final = 20
+MAX_COLLISIONS: Final = 50
 """So often a run is repeated because other runs changed the keys that it wrote."""
 
 _SEED_MASK: Final = (1 << 63) - 1
@@ -71,6 +72,7 @@ class Runner:
         self._inbox = inbox
         self._slots = slots
         self._limits = limits
+        self._turns = Turns()
 
     def run(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = ()) -> Outcome | None:
         """Run the started attempt, append how it ended, and return the outcome; None if the invocation goes on.
@@ -81,20 +83,45 @@ class Runner:
         again at once, on what the other wrote.
         """
         try:
-            for _ in range(MAX_COLLISIONS):
-                attempt = self._execute(state)
-                try:
-                    return self._record(state, attempt, metadata, unrecorded)
-                except StreamConflict as conflict:
-                    if not attempt.effects or not self._still_ours(state, unrecorded):
-                        _log.warning(
-                            "run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict)
-                        )
-                        return None
-            failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
-            return self._record(state, _Attempt(self._failed(state, failure)), metadata, unrecorded)
+            attempt = self._execute(state)
+            try:
+                return self._record(state, attempt, metadata, unrecorded)
+            except StreamConflict as conflict:
+                if not self._collided(state, attempt, unrecorded, conflict):
+                    return None
+            keys = [effect.key for effect in attempt.effects]
+            with self._turns.at(state.requested.app, keys):
+                return self._repeat(state, metadata, unrecorded)
         finally:
             self._slots.release()
+
+    def _repeat(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
+        """Run again on fresh reads, until nobody got in between."""
+        for _ in range(MAX_COLLISIONS):
+            attempt = self._execute(state)
+            try:
+                return self._record(state, attempt, metadata, unrecorded)
+            except StreamConflict as conflict:
+                if not self._collided(state, attempt, unrecorded, conflict):
+                    return None
+        failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
+        try:
+            return self._record(state, _Attempt(self._failed(state, failure)), metadata, unrecorded)
+        except StreamConflict as conflict:
+            self._fenced(state, conflict)
+            return None
+
+    def _collided(
+        self, state: Invocation, attempt: _Attempt, unrecorded: tuple[Entry, ...], conflict: StreamConflict
+    ) -> bool:
+        """Whether it was a key that conflicted, and not the invocation, which then is another's."""
+        if attempt.effects and self._still_ours(state, unrecorded):
+            return True
+        self._fenced(state, conflict)
+        return False
+
+    def _fenced(self, state: Invocation, conflict: StreamConflict) -> None:
+        _log.warning("run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict))
 
     def _execute(self, state: Invocation) -> _Attempt:
         clock_ms = time.time_ns() // 1_000_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -38,10 +37,10 @@ LIMITS = {
 
 
 @pytest.fixture(scope="module")
-def bad(platform: Platform) -> Iterator[Platform]:
+def bad(platform: Platform) -> Platform:
     for name, source in SCRIPTS.items():
         platform.deploy("bad", name, source, f"ANY /{name}")
-    yield platform
+    return platform
 
 
 @pytest.mark.parametrize(("name", "kind"), LIMITS.items())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,11 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def examples(platform: Platform) -> Iterator[Platform]:
+def examples(platform: Platform) -> Platform:
     for name, routes in ROUTES.items():
         options = [part for route in routes for part in ("--route", route)]
         platform.run("deploy", str(EXAMPLES / f"{name}.rhai"), "--app", "examples", *options)
-    yield platform
+    return platform
 
 
 def call(platform: Platform, method: str, path: str, content: object = None, **headers: str) -> Response:

@@ -63,9 +63,7 @@ def test_the_audit_trail_tells_who_when_and_why_page_by_page(platform: Platform,
     assert len(set(positions)) == 6
 
 
-def test_a_failed_call_is_replayed_on_the_mended_script_as_a_new_invocation(
-    platform: Platform, tmp_path: Path
-) -> None:
+def test_a_failed_call_is_replayed_on_the_mended_script_as_a_new_invocation(platform: Platform, tmp_path: Path) -> None:
     app = ("--app", "mend")
     deploy(platform, tmp_path, "let n = 0;\nlet answer = 10 / n;\nanswer", *app, *ROUTE)
     failed = platform.call("GET", "/apps/mend/greet/ada")
@@ -89,7 +87,7 @@ def test_a_failed_call_is_replayed_on_the_mended_script_as_a_new_invocation(
 def test_a_syntax_error_is_told_with_its_place_and_nothing_is_deployed(platform: Platform, tmp_path: Path) -> None:
     refused = deploy(platform, tmp_path, "let a = 1;\nlet b = ;\n", "--app", "broken", *ROUTE, expect=1)
     assert "greet.rhai:2:9:" in refused.stderr
-    assert "2 | let b = ;\n      |         ^" in refused.stderr
+    assert "2 | let b = ;\n    |         ^" in refused.stderr
     answer = platform.api("PUT", "/apps/broken/scripts/greet", {"source": "let a = 1;\nlet b = ;\n"})
     assert (answer.status, answer.json["line"], answer.json["column"]) == (422, 2, 9)
     assert platform.api("GET", "/apps/broken").status == 404

@@ -44,7 +44,8 @@ def succeeded(dsn: str) -> int:
 def wait_settled(dsn: str, timeout: float = 120.0) -> None:
     """Return when every invocation has ended."""
     query = """
-        SELECT count(*) FILTER (WHERE topic = 'Requested') - count(*) FILTER (WHERE topic IN ('Succeeded', 'DeadLettered'))
+        SELECT count(*) FILTER (WHERE topic = 'Requested')
+               - count(*) FILTER (WHERE topic IN ('Succeeded', 'DeadLettered'))
         FROM log.events
     """
     end = time.monotonic() + timeout
@@ -73,7 +74,7 @@ def _request(app: str, script: str, number: int, sha256: str) -> tuple[Requested
 
 
 def wake_latencies(dsn: str, app: str, script: str, *, count: int) -> list[float]:
-    """Milliseconds from ``Requested``, appended by this process alone, to ``Started`` on a node, one after the other."""
+    """Milliseconds from ``Requested``, appended by this process, to ``Started`` on a node, one after the other."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         version = connection.execute(
             "SELECT current, sha256 FROM catalog.scripts WHERE app = %s AND name = %s", (app, script)
@@ -155,7 +156,9 @@ def rebuild_rate(platform: Platform) -> float:
 def _wait_caught_up(connection: psycopg.Connection) -> None:
     end = time.monotonic() + 120
     query = """
-        SELECT (SELECT max(notification_id) FROM log.events) - position FROM projections.tracking WHERE name = 'invocations'
+        SELECT (SELECT max(notification_id) FROM log.events) - position
+        FROM projections.tracking
+        WHERE name = 'invocations'
     """
     while True:
         row = connection.execute(query).fetchone()

@@ -33,8 +33,9 @@ class Report:
         lines = [
             "# Benchmarks",
             "",
-            f"Written by `make bench ARGS=--write` on {day} ({about}). The client, the platform and PostgreSQL share the",
-            "machine, so the ratios within the run count, not the absolute figures. `tests/benchmarks` says how each is taken.",
+            f"Written by `make bench ARGS=--write` on {day} ({about}).",
+            "The client, the platform and PostgreSQL share the machine, so the ratios within the run count, not the",
+            "absolute figures. `tests/benchmarks` says how each is taken.",
             "",
             "| what | found | target | |",
             "| --- | --- | --- | --- |",
