@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from picloud.rhai.errors import RhaiError, too_large
+from picloud.rhai.errors import too_large
 from picloud.rhai.packages.escapes import char_debug, string_debug
 from picloud.rhai.packages.numerals import float_debug, float_display
+from picloud.rhai.registry import ANY
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import I64_MAX, Char, FnPtr, InclusiveRange, Range, Shared, Timestamp, raw_type_name, type_name
 
@@ -90,14 +91,13 @@ def _inner_leaf(run: Run) -> Callable[[Any], str]:
 
 def _registered(run: Run, name: str, leaf: Any, standard: Callable[[Any], str]) -> str:
     """Return the text that a host's own function gives for a value of the host's types, else the standard one."""
-    if type(leaf) in _BUILT_IN:
+    kind = type(leaf)
+    if kind in _BUILT_IN:
         return standard(leaf)
-    try:
-        text = run.native(name, (leaf,))
-    except RhaiError as error:
-        if error.kind != "ErrorFunctionNotFound":
-            raise
+    native = run.find(name, (kind,))
+    if native is None or native.parameters == (ANY,):
         return type_name(leaf)
+    text = run.native(name, (leaf,))
     return text if type(text) is str else type_name(text)
 
 

@@ -61,11 +61,12 @@ def set_tag(value: Any, tag: int) -> tuple[Any, None]:
 @PACKAGE.function("sleep", "f64", run=True, volatile=True)
 def sleep(run: Run, seconds: float) -> None:
     """Wait, if the host lets scripts wait; raise ErrorRuntime otherwise."""
+    if not seconds > 0:
+        return
     wait = getattr(run.host, "on_sleep", None)
     if wait is None:
         raise thrown("sleep is not available here")
-    if seconds > 0:
-        wait(float(seconds))
+    wait(float(seconds))
 
 
 @PACKAGE.function("to_string print", ANY, run=True)
