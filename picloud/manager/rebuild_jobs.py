@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
@@ -33,8 +34,8 @@ from picloud.projections.rebuild import clean_up
 from picloud.projections.rebuilds import open_rebuilds
 from picloud.projections.tracking import read_tracking
 
-MAX_ATTEMPTS: Final = 3
-"""So often a rebuild whose process died is begun anew before it counts as failed."""
+MAX_DEATHS: Final = 3
+"""A rebuild whose process died so often under one leader counts as failed."""
 STOP_SECONDS: Final = 3.0
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class RebuildJobs:
         self._environment = environment
         self._wake = Signal()
         self._own: list[UUID] = []
+        self._deaths: Counter[UUID] = Counter()
         self._child: Child | None = None
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -141,9 +143,7 @@ class RebuildJobs:
 
     def _conclude(self, rebuild: UUID, progress: Progress | None) -> None:
         """Record how it ended; if its process died in the middle, leave it open, unless that happens too often."""
-        if progress is None:
-            raise psycopg.OperationalError("the rebuild could not begin")
-        if progress.phase == Phase.SWAPPED:
+        if progress is not None and progress.phase == Phase.SWAPPED:
             self._record(
                 RebuildFinished(
                     originator_id=rebuild,
@@ -154,10 +154,15 @@ class RebuildJobs:
                     difference=progress.difference,
                 )
             )
-        elif progress.phase == Phase.REFUSED:
+        elif progress is not None and progress.phase == Phase.REFUSED:
             self._fail(rebuild, progress.reason or "")
-        elif progress.attempts >= MAX_ATTEMPTS:
-            self._fail(rebuild, f"its process died {progress.attempts} times while {progress.phase}")
+        else:
+            self._died(rebuild)
+
+    def _died(self, rebuild: UUID) -> None:
+        self._deaths[rebuild] += 1
+        if self._deaths[rebuild] >= MAX_DEATHS:
+            self._fail(rebuild, f"its process died {MAX_DEATHS} times")
         else:
             gevent.sleep(0.5)
 

@@ -156,6 +156,7 @@ class Rebuild:
     def _swap(self, sessions: _Sessions) -> None:
         """Put the new tables in the place of the live ones as soon as no reader is in the middle of a transaction."""
         deadline = time.monotonic() + SWAP_SECONDS
+        progress.tell(sessions.reader, self._id, Phase.SWAPPING, done=self._position, total=self._position)
         while True:
             self._fill(sessions, read_head(sessions.reader), Phase.SWAPPING)
             try:
@@ -192,7 +193,7 @@ class Rebuild:
 
         While the database writes one span the next one is read and decoded.
         """
-        writing: gevent.Greenlet[..., None] | None = None
+        writing: gevent.Greenlet[..., Exception | None] | None = None
         position = self._position
         try:
             while position < up_to:
@@ -206,22 +207,25 @@ class Rebuild:
                 facts = Page(span.events).facts(self._kind.types)
                 position = span.reached
                 self._adapt(len(facts))
-                if writing is not None:
-                    writing.get()
+                _finish(writing)
                 writing = gevent.spawn(self._write, sessions.filler, facts, position)
                 writing.name = f"rebuild of {self._kind.name}"
                 self._report(sessions.reader, phase, total=up_to)
-            if writing is not None:
-                writing.get()
+            _finish(writing)
         finally:
             if writing is not None:
                 writing.kill()
 
-    def _write(self, filler: psycopg.Connection, facts: list[Fact], reached: int) -> None:
-        if facts:
-            with filler.transaction():
-                self._next.fold(filler, facts)
+    def _write(self, filler: psycopg.Connection, facts: list[Fact], reached: int) -> Exception | None:
+        """Write one span; what goes wrong is returned, because gevent would print it with all that it was given."""
+        try:
+            if facts:
+                with filler.transaction():
+                    self._next.fold(filler, facts)
+        except Exception as error:  # noqa: BLE001 - raised again by who waits for it
+            return error
         self._position = reached
+        return None
 
     def _report(self, connection: psycopg.Connection, phase: Phase, *, total: int) -> None:
         now = time.monotonic()
@@ -235,6 +239,12 @@ class Rebuild:
             self._span //= 2
         elif events < PAGE_EVENTS // 2:
             self._span = min(LARGEST_SPAN, self._span * 2)
+
+
+def _finish(writing: gevent.Greenlet[..., Exception | None] | None) -> None:
+    error = writing.get() if writing is not None else None
+    if error is not None:
+        raise error
 
 
 def clean_up(dsn: str, kind: type[Projection]) -> None:

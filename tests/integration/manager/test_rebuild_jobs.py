@@ -148,7 +148,7 @@ def test_a_rebuild_whose_process_dies_every_time_fails_at_last(
         reader.execute("BEGIN")
         reader.execute("SELECT FROM logs.lines")
         rebuild = ask(appender, "logs")
-        wait_until(killed_again, "the end of a rebuild that always dies")
+        wait_until(killed_again, "the end of a rebuild that always dies", seconds=60)
         status = rebuild_status(session, rebuild)
         assert status is not None
         assert status.state == "failed"
