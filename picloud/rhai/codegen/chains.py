@@ -491,6 +491,10 @@ class Chains(Expressions):
             raises = nodes.call("constant", [nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(raises))
             return
+        if isinstance(root.value, nodes.Attribute):
+            # Only the cell knows whether a variable of the host is a constant.
+            checks = nodes.call("variable", [root.value.value, nodes.constant(root.name)], root.place)
+            self.out.append(nodes.statement(checks))
         if (
             len(steps) == 1
             and not steps[0].optional
@@ -527,11 +531,7 @@ class Chains(Expressions):
     def _way_down(self, root: Root, steps: list[Any], keys: list[Any]) -> tuple[Any, str, Value, list[Any]] | None:
         """Return the innermost container of a chain of plain steps, its Python type, the key in it, and the tests that hold
         where everything on the way is an array or map that nobody else holds. None if there is no quick way."""
-        if (
-            self.options.limits.max_map_size
-            or not isinstance(root.value, nodes.Name)
-            and type(steps[0]) is syntax.Index
-        ):
+        if not isinstance(root.value, nodes.Name) and type(steps[0]) is syntax.Index:
             return None
         container, types_, own = root.value, root.types, DIRECT
         tests: list[Any] = []
@@ -551,6 +551,9 @@ class Chains(Expressions):
             if python == "list":
                 self.sites[place] = (_operand(container), _operand(key.node))
             if at == len(steps) - 1:
+                if python == "dict" and self.options.limits.max_map_size:
+                    # A new member is counted against the limit.
+                    tests.append(nodes.compare(key.node, "in", container))
                 return container, python, key, tests
             if python == "dict":
                 tests.append(nodes.compare(key.node, "in", container))

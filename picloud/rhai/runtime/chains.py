@@ -15,7 +15,7 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import Any, Final
 
-from picloud.rhai.errors import Position, RhaiError
+from picloud.rhai.errors import Position, RhaiError, too_large
 from picloud.rhai.packages.operators import assign
 from picloud.rhai.registry import INDEX_GET, INDEX_SET, Native, getter, not_found, setter
 from picloud.rhai.runtime.calls import call_method
@@ -89,6 +89,7 @@ def read_index(run: Run, level: int, value: Any, index: Any, place: Position, br
 def write_property(run: Run, level: int, value: Any, name: str, item: Any, step: Step) -> Any:
     """Do ``value.name = item``. Returns the value, which is a new one where it can't be changed in place."""
     if type(value) is dict:
+        _check_room(run, value, name)
         value[name] = item
         return value
     native = run.find(setter(name), (type(value), type(item)))
@@ -249,21 +250,32 @@ def _assign_last(run: Run, level: int, value: Any, step: Step, key: Any, assignm
             assert name is not None
             return write_property(run, level, value, name, item, step)
         if type(value) is dict and type(key) is str:
+            _check_room(run, value, key)
             value[key] = item
             return value
         return write_index(run, level, value, key, item, step, assignment.operator)
     if kind == PROPERTY:
         assert name is not None
         if type(value) is dict:
+            _check_room(run, value, name)
             value[name] = _combined(run, level, _taken(value, name), assignment)
             return value
         old = read_property_placed(run, level, value, name, step)
         return write_property(run, level, value, name, _combined(run, level, old, assignment), step)
     if type(value) is dict or type(value) is list:
         read_index(run, level, value, key, place, dot)
+        if type(value) is dict:
+            _check_room(run, value, key)
         value[key] = _combined(run, level, _taken(value, key), assignment)
         return value
     return _combined_by_index(run, level, value, key, step, assignment)
+
+
+def _check_room(run: Run, members: dict[str, Any], key: str) -> None:
+    """Raise ErrorDataTooLarge if a map that is full would get a new member."""
+    most = run.limits.max_map_size
+    if most and len(members) >= most and key not in members:
+        raise too_large("Size of object map")
 
 
 def _taken(container: Any, key: Any) -> Any:
