@@ -241,6 +241,8 @@ def _value(expression: Expression) -> Any:
             return {name: _value(value) for name, value in entries}
         case Interpolation(parts=[Literal(value=value)]):
             return value
+        case Block(statements=[ExpressionStatement(expression=inner)]):
+            return _value(inner)
     raise _Unknown
 
 
