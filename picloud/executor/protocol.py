@@ -41,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 class LogLine(msgspec.Struct, frozen=True, array_like=True):
     """What a script printed or logged.
 
-    ``level`` is ``print``, ``debug``, or ``log.trace`` … ``log.error``; ``at_ms`` is milliseconds since the run began;
+    ``level`` is ``print``, or ``trace`` to ``error`` (``debug`` for the function of that name too); ``at_ms`` is milliseconds since the run began;
     ``line`` is the script's line, or 0; ``seq`` counts the run's lines from 0.
     """
 
@@ -90,7 +90,6 @@ class Result(msgspec.Struct, array_like=True):
     cpu_us: int
     wall_us: int
     logs: list[LogLine]
-    dropped_logs: int = 0
 
 
 class Run(msgspec.Struct, array_like=True, tag=1):
