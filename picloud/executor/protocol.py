@@ -41,8 +41,8 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 class LogLine(msgspec.Struct, frozen=True, array_like=True):
     """What a script printed or logged.
 
-    ``level`` is ``print``, or ``trace`` to ``error`` (``debug`` for the function of that name too); ``at_ms`` is milliseconds since the run began;
-    ``line`` is the script's line, or 0; ``seq`` counts the run's lines from 0.
+    ``level`` is ``print``, or ``trace`` to ``error``; what ``debug`` got has the level ``debug``. ``at_ms`` is
+    milliseconds since the run began; ``line`` is the script's line, or 0; ``seq`` counts the run's lines from 0.
     """
 
     level: str
