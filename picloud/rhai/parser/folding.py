@@ -59,11 +59,12 @@ from picloud.rhai.values import CHARS
 
 _I64_MAX: Final = (1 << 63) - 1
 _ASSIGNED: Final = frozenset(("+", "-", "*", "/", "%", "**", "<<", ">>", "&", "|", "^"))
-_BREAKS: Final = (Return, Throw, Break, Continue)
+_BREAKS: Final = frozenset((Return, Throw, Break, Continue))
 _LITERALS: Final = frozenset((ArrayLiteral, MapLiteral, Interpolation, Closure))
 _WITHOUT_VALUE: Final = (While, DoWhile, For, Try)
+_NAMES: Final = frozenset((Variable, QualifiedName))
 _NEVER_PURE: Final = frozenset((Binary, Call, Index, MethodCall, Property, QualifiedName, This, Unary))
-_CONTROL: Final = (Block, If, While, DoWhile, For, Try)
+_CONTROL: Final = frozenset((Block, If, While, DoWhile, For, Try))
 
 # ------------------------------------------------------------------------------------------------ operators
 
@@ -273,8 +274,11 @@ def _is_integer(expression: Expression | None) -> bool:
 
 def is_pure(expression: Expression) -> bool:
     """Whether the expression does nothing but have a value. A variable might be unknown, so it does more."""
-    if type(expression) in _NEVER_PURE:
+    kind = type(expression)
+    if kind in _NEVER_PURE:
         return False
+    if kind is Literal:
+        return True
     match expression:
         case ArrayLiteral(items=items) | Interpolation(parts=items):
             return all(map(is_pure, items))
@@ -310,6 +314,8 @@ def _is_pure(statement: Statement) -> bool:
 
 def _is_pure_within(statement: Statement) -> bool:
     """Whether all that the statement does ends with the block around it."""
+    if type(statement) is ExpressionStatement:
+        return is_pure(statement.expression)
     match statement:
         case Let(value=value):
             return value is None or is_pure(value)
@@ -339,7 +345,7 @@ def _has_value(statement: Statement) -> bool:
 
 
 def _is_name(statement: Statement) -> bool:
-    return type(statement) is ExpressionStatement and isinstance(statement.expression, Variable | QualifiedName)
+    return type(statement) is ExpressionStatement and type(statement.expression) in _NAMES
 
 
 def _nothing(line: int, column: int) -> ExpressionStatement:
@@ -388,21 +394,29 @@ def cleaned(statements: list[Statement], *, keep_value: bool, within: bool) -> l
     ``keep_value`` if somebody uses the value of the last one, ``within`` if the block around them ends with them.
     """
     kept: list[Statement] = []
+    controls = []
     for statement in _flattened(statements):
-        kept.append(statement)
-        if isinstance(statement, _BREAKS):
+        kind = type(statement)
+        if kind is ExpressionStatement:
+            if type(statement.expression) in _CONTROL:  # type: ignore[attr-defined]
+                controls.append(len(kept))
+        elif kind in _BREAKS:
+            kept.append(statement)
             break
+        kept.append(statement)
     last = len(kept) - 1
-    for index, statement in enumerate(kept):
-        if type(statement) is ExpressionStatement and isinstance(statement.expression, _CONTROL):
-            kept[index] = _control(statement, keep_value=keep_value and index == last)
+    for index in controls:
+        kept[index] = _control(kept[index], keep_value=keep_value and index == last)  # type: ignore[arg-type]
     is_idle = _is_pure_within if within else _is_pure
     return _without_idle(kept, is_idle, keep_value=keep_value)
 
 
 def _flattened(statements: list[Statement]) -> list[Statement]:
     """Return the statements with those of blocks that declare nothing in place of the blocks."""
-    if not any(type(each) is ExpressionStatement and type(each.expression) is Block for each in statements):
+    for each in statements:
+        if type(each) is ExpressionStatement and type(each.expression) is Block:
+            break
+    else:
         return statements
     flat: list[Statement] = []
     for each in statements:
