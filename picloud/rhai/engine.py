@@ -69,7 +69,7 @@ class Engine:
 
     def _compiled(self, source: str, *, dynamic: bool) -> Program:
         try:
-            return self._of_tree(parse(source, self.limits), source, dynamic=dynamic)
+            return self._of_tree(parse(source, self.limits, optimize=not dynamic), source, dynamic=dynamic)
         except RecursionError:
             text = "Expression exceeds maximum complexity"
             raise RhaiError.parse("ExprTooDeep", text, None, "ExprTooDeep") from None

@@ -171,7 +171,7 @@ class Calls(Chains):
             case "call" if count >= 1:
                 return self._call_pointer(node, place)
             case "curry" if count > 1:
-                values = self.sequence([self._maker(argument) for argument in node.arguments])
+                values = self._pointer_first(node)
                 where = nodes.constant(start(node.arguments[0]))
                 return Value(nodes.call("curry", [where, *_nodes(values)], place), FN)
             case "Fn" if count == 1:
@@ -189,8 +189,21 @@ class Calls(Chains):
                 return Value(nodes.call("type_name", [value.node], place), STRING)
         return None
 
+    def _pointer_first(self, node: syntax.Call) -> list[Value]:
+        """Return the arguments of a call whose first one must be a function pointer before the others are evaluated."""
+        first, *rest = node.arguments
+
+        def pointer() -> Value:
+            value = self.expression(first)
+            if value.types == FN or all(isinstance(argument, syntax.Literal) for argument in rest):
+                return value
+            where = start(first)
+            return self.stored(Value(nodes.call("must_be_pointer", [value.node], where), FN))
+
+        return self.sequence([pointer, *(self._maker(argument) for argument in rest)])
+
     def _call_pointer(self, node: syntax.Call, place: Position) -> Value:
-        values = self.sequence([self._maker(argument) for argument in node.arguments])
+        values = self._pointer_first(node)
         where = nodes.constant(start(node.arguments[0]))
         arguments = [nodes.name("R"), self.level, where, *_nodes(values)]
         return Value(nodes.call("call_value", arguments, place), ANY)

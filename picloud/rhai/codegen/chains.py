@@ -138,19 +138,22 @@ class Chains(Expressions):
         keys = self.keys(steps)
         last = self._last_change(steps)
         if last is not None:
+            plain = self._is_local(base) and len(steps) == 1
+            keys = self.settled_keys(keys, all_of_them=not plain)
             root = self.root(base)
             if root is not None:
-                plain = isinstance(root.value, nodes.Name) and len(steps) == 1
-                keys = self.settled_keys(keys, all_of_them=not plain)
                 return self._changing(root, steps, keys, last)
-        several = sum(key is not None for key in keys) > 0 and not self._is_quiet(base)
-        if several:
+        if not self._is_local(base) or any(step.optional for step in steps):
             keys = self.settled_keys(keys, all_of_them=True)
         value = self._base(base, keys)
         return self._read_steps(value, steps, keys)
 
-    def _is_quiet(self, base: Node) -> bool:
-        return isinstance(base, syntax.Variable | syntax.This | syntax.Literal)
+    def _is_local(self, base: Node) -> bool:
+        """Whether looking at the root can't fail, and nothing that runs before can change it."""
+        if type(base) is not syntax.Variable:
+            return isinstance(base, syntax.Literal)
+        variable = self.resolution.bindings.get(base)
+        return variable is not None and not variable.captured and not self.scope.dynamic
 
     def _base(self, base: Node, keys: list[Any]) -> Value:
         """The root's value, evaluated after the keys."""
@@ -488,6 +491,9 @@ class Chains(Expressions):
             self.out.append(nodes.statement(self.expression(base).node))
             return
         if root.constant:
+            # Rust finds out that it is a constant only when it has got to the element.
+            tried = self._slow_assignment(root, steps, entries, value, node).value
+            self.out.append(nodes.statement(tried))
             raises = nodes.call("constant", [nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(raises))
             return

@@ -101,7 +101,9 @@ class Expressions(Emitter):
                 continue
             shown = value.node
             if value.types not in (STRING, INT):
-                shown = nodes.call("shown", [nodes.name("R"), shown], position(part))
+                # Rust puts a text of constants together before it runs, and shows their characters in quotes.
+                helper = "shown_constant" if all(map(_is_constant, node.parts)) else "shown"
+                shown = nodes.call(helper, [nodes.name("R"), shown], position(part))
             pieces.append(nodes.FormattedValue(shown, -1, None))
         text = self.stored(Value(nodes.JoinedStr(pieces), STRING))
         test = nodes.compare(nodes.call("len", [text.node]), ">", nodes.constant(_LONG_TEXT))
@@ -325,7 +327,8 @@ class Expressions(Emitter):
             and not (left.types | right.types) & types.OTHER
         ):
             other = right if left.types == UNIT else left
-            if isinstance((left if left.types == UNIT else right).node, nodes.Constant):
+            unit = left if left.types == UNIT else right
+            if isinstance(unit.node, nodes.Constant) and not isinstance(other.node, nodes.Constant):
                 return nodes.compare(other.node, "is" if operator == "==" else "is not", nodes.constant(None))
         if self.hot:
             kind = STRING if STRING in (left.types, right.types) else INT
@@ -340,6 +343,7 @@ class Expressions(Emitter):
         """``item in container``: the container's ``contains``."""
         if type(node.right) is syntax.Variable:
             item, container = self.sequence([lambda: self.expression(node.left), lambda: self.expression(node.right)])
+            item = item if container.simple else self.kept(item)
         else:
             container, item = self.sequence([lambda: self.expression(node.right), lambda: self.expression(node.left)])
             container, item = self.kept(container), self.kept(item)
@@ -403,6 +407,18 @@ class Expressions(Emitter):
         if result & types.HOLDERS and name not in self.holders:
             self.holders.append(name)
         return self.fresh(name, result)
+
+
+def _is_constant(node: Any) -> bool:
+    if isinstance(node, syntax.ArrayLiteral):
+        return all(map(_is_constant, node.items))
+    if isinstance(node, syntax.MapLiteral):
+        return all(_is_constant(value) for _, value in node.entries)
+    if isinstance(node, syntax.Block) and len(node.statements) == 1:
+        return _is_constant(node.statements[0])
+    if isinstance(node, syntax.ExpressionStatement):
+        return _is_constant(node.expression)
+    return isinstance(node, syntax.Literal | syntax.CharLiteral)
 
 
 def _zero() -> Value:

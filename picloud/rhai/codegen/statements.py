@@ -150,6 +150,7 @@ class Statements(Calls):
             value = self.expression(node.value)
             name = nodes.constant(getattr(target, "name", ""))
             self.finish(value, None)
+            self.finish(self.expression(target), None)
             raises = nodes.call("constant", [name], (target.line, target.column))
             self.out.append(nodes.statement(raises))
 
@@ -157,6 +158,11 @@ class Statements(Calls):
         variable = self.resolution.bindings.get(target)
         value = self.expression(node.value)
         unknown = variable is None and (type(self.scope.node) is not syntax.Script)
+        if variable is None and self.function_named(target.name) is not None:
+            self.finish(value, None)
+            raises = nodes.call("constant", [nodes.constant(target.name)], (target.line, target.column))
+            self.out.append(nodes.statement(raises))
+            return
         if unknown and not self.scope.dynamic:
             self.finish(value, None)
             raises = nodes.call("missing", [nodes.constant(target.name)], (target.line, target.column))
@@ -304,7 +310,8 @@ class Statements(Calls):
 
     def switch(self, node: syntax.Switch, destination: Destination) -> None:
         """``switch``: literals first, then ranges, as in Rust; each with its guard."""
-        subject = self.kept(self.expression(node.subject))
+        subject = self.expression(node.subject)
+        subject = self.stored(subject) if isinstance(subject.node, nodes.Constant) else self.kept(subject)
         literals, ranges = [], []
         default: syntax.Case | None = None
         for case in node.cases:

@@ -14,7 +14,7 @@ from picloud.rhai.errors import FILL, Position, RhaiError, mismatch, parsing, th
 from picloud.rhai.packages import operators
 from picloud.rhai.packages.budget import CEILING, charge, utf8_length
 from picloud.rhai.packages.pointers import named
-from picloud.rhai.printing import to_string
+from picloud.rhai.printing import display, to_string
 from picloud.rhai.registry import not_found
 from picloud.rhai.runtime import calls, chains, functions, iteration, modules, scopes, sizes
 from picloud.rhai.runtime.places import Catchable, returned, settled
@@ -59,6 +59,11 @@ _OLD: Final = _as_old()
 def shown(run: Run, value: Any) -> str:
     """Return a value as it stands in an interpolated text."""
     return value if type(value) is str else to_string(run, value)
+
+
+def shown_constant(run: Run, value: Any) -> str:
+    """Return a constant as it stands in a text of constants."""
+    return display(value)
 
 
 def long_text(run: Run, text: str) -> None:
@@ -120,6 +125,13 @@ def pointer(run: Run, name: Any) -> FnPtr:
     made = named(name, has_environment=True)
     made.home = run
     return made
+
+
+def must_be_pointer(value: Any) -> FnPtr:
+    """Return a function pointer. Raises ErrorMismatchDataType for anything else."""
+    if type(value) is not FnPtr:
+        raise mismatch("Fn", type_name(value))
+    return value
 
 
 def call_value(run: Run, level: int, place: Position, value: Any, *arguments: Any) -> Any:
@@ -237,6 +249,7 @@ HELPERS: Final[dict[str, Any]] = {
     "assign_variable": assign_variable,
     "boolean": boolean,
     "shown": shown,
+    "shown_constant": shown_constant,
     "long_text": long_text,
     "within_limits": sizes.within_limits,
     "throw": throw,
@@ -246,6 +259,7 @@ HELPERS: Final[dict[str, Any]] = {
     "pointer": pointer,
     "close": scopes.close,
     "call_value": call_value,
+    "must_be_pointer": must_be_pointer,
     "call_pointer": calls.call_pointer,
     "FnPtr": FnPtr,
     "call_constant": call_constant,
