@@ -177,17 +177,17 @@ class Appender:
             self._commit(self._take())
 
     def _take(self) -> list[_Command]:
-        """As many waiting commands as go into one transaction; never two that want the same stream version."""
+        """As many waiting commands as go into one transaction; never two on one stream: they may build on each other."""
         batch: list[_Command] = []
-        claimed: set[tuple[UUID, int]] = set()
+        claimed: set[UUID] = set()
         size = 0
         while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
-            keys = {(row[0], row[1]) for row in self._waiting[0].rows}
-            if not claimed.isdisjoint(keys):
+            streams = {row[0] for row in self._waiting[0].rows}
+            if not claimed.isdisjoint(streams):
                 break
             command = self._waiting.popleft()
             command.taken = True
-            claimed |= keys
+            claimed |= streams
             size += command.size
             batch.append(command)
         return batch
@@ -197,8 +197,6 @@ class Appender:
         while batch:
             try:
                 last = self._execute(batch)
-            except psycopg.errors.UniqueViolation:
-                batch = self._settle(batch)
             except psycopg.OperationalError as error:
                 self._drop_connection()
                 _log.warning("log.unreachable", error=str(error).strip(), commands=len(batch), retry_in=round(delay, 2))
@@ -206,6 +204,9 @@ class Appender:
                 delay = min(delay * 1.5, 0.5)
                 batch = self._settle(batch)
             except psycopg.Error as error:
+                if isinstance(error, psycopg.errors.UniqueViolation) and error.diag.table_name == "events":
+                    batch = self._settle(batch)
+                    continue
                 # One command that PostgreSQL refuses (a zero byte, say) must not take the others with it.
                 if len(batch) == 1:
                     batch[0].done.set_exception(error)

@@ -26,9 +26,12 @@ KEEPALIVE: Final[dict[str, Any]] = {
 
 SERVER_SIDE: Final = (
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
-    " -c client_connection_check_interval=10000"
+    " -c client_connection_check_interval=10000 -c TimeZone=UTC"
 )
-"""How long a dead host of ours can hide from the server, whose default is two hours: until then it keeps its locks."""
+"""How long a dead host of ours can hide from the server, whose default is two hours: until then it keeps its locks.
+
+And the zone of all times, which psycopg reads faster in UTC than in any other.
+"""
 
 
 def connect(dsn: str, *, purpose: str, **options: Any) -> psycopg.Connection:

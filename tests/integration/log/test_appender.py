@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import gevent
@@ -259,3 +260,26 @@ def test_a_command_that_postgresql_refuses_fails_alone(appender: Appender) -> No
 
 def _fields(event: Requested) -> dict[str, object]:
     return {name: getattr(event, name) for name in Requested.__dataclass_fields__}
+
+
+def test_commands_of_one_stream_that_wait_together_are_written_one_after_the_other(
+    appender: Appender, session: psycopg.Connection
+) -> None:
+    request = requested()
+    state = evolve(evolve(None, request), started(request))
+    (failed,) = lifecycle.fail(
+        state,
+        lifecycle.Failure(error=lifecycle.RunError("NodeLost", "gone"), lost=True),
+        now=datetime(2030, 1, 1, tzinfo=UTC),
+        random=0.0,
+    )
+    queued = [
+        appender.append_later([Entry(request, metadata())]),
+        appender.append_later([Entry(started(request), metadata())]),
+        appender.append_later([Entry(failed, metadata())]),
+    ]
+    assert [waiting.wait(5.0) for waiting in queued] == sorted(waiting.wait(5.0) for waiting in queued)
+    row = session.execute(
+        "SELECT version, attempt FROM outbox.pending WHERE invocation_id = %s", (request.originator_id,)
+    ).fetchone()
+    assert row == (3, 2)
