@@ -4,9 +4,10 @@
 
     source → lexer → parser → syntax tree → resolver → codegen → Python code object → Program
 
-The language's own values, errors, limits, standard packages and runtime stand beside that line. A host registers functions and
-modules with the engine, hands variables and its hooks to a run, and gets a value or a :class:`RhaiError`. This package imports the
-standard library alone and knows nothing of the platform that it is part of.
+The language's own values, errors, limits, standard packages and runtime stand beside that line. A host registers
+functions and modules with the engine, hands variables and its hooks to a run, and gets a value or a
+:class:`RhaiError`. This package imports the standard library alone and knows nothing of the platform that it is part
+of.
 """
 
 from __future__ import annotations

@@ -139,7 +139,8 @@ class RhaiError(Exception):
         return self.kind in _NOT_CATCHABLE
 
     def located(self) -> RhaiError:
-        """Return the error to be raised again further out: what it left so far is in it, so its traceback begins anew."""
+        """Return the error to be raised again further out: what it left so far is in it, so its traceback begins
+        anew."""
         return RhaiError(
             self.kind, *self.payload, position=self.position, cause=self.cause, stage=self.stage, detail=self.detail
         )

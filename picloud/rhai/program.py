@@ -55,8 +55,8 @@ class Program:
     def run(self, scope: Mapping[str, Any] | None = None, host: Host | None = None) -> Any:
         """Run the script and return its value.
 
-        ``scope`` holds variables for it, or constants (:class:`Constant`). Raises :class:`RhaiError`, and what the host's
-        hooks raise.
+        ``scope`` holds variables for it, or constants (:class:`Constant`). Raises :class:`RhaiError`, and what the
+        host's hooks raise.
         """
         run = self._engine.new_run(host or DefaultHost())
         if scope:
@@ -131,7 +131,8 @@ class Program:
         return Module(name, functions=functions, variables=variables, modules=modules)
 
     def dumped(self) -> bytes:
-        """Return the program as bytes, to be kept; :meth:`loaded` makes a program of them in the same version of Python."""
+        """Return the program as bytes, to be kept; :meth:`loaded` makes a program of them in the same version of
+        Python."""
         entries = tuple(
             (entry.python, entry.name, entry.parameters, entry.uses_this, entry.private, entry.this_type)
             for entry in self._functions

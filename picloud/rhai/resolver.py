@@ -1,14 +1,17 @@
 """What each name of a script means, found out before any code is made.
 
-Rhai's scopes are lexical: blocks nest, a ``let`` shadows from there on, a function sees its parameters and what it declares, and
-nothing of the script around it. A closure sees everything; what it takes from outside it *captures*, and captured variables live in
-cells (:class:`picloud.rhai.values.Shared`) from their declaration on. So a name is one of
+Rhai's scopes are lexical: blocks nest, a ``let`` shadows from there on, a function sees its parameters and what it
+declares, and nothing of the script around it. A closure sees everything; what it takes from outside it *captures*,
+and captured variables live in cells (:class:`picloud.rhai.values.Shared`) from their declaration on. So a name is one
+of
 
 - a :class:`Variable` of the function it stands in, or one that the closure it stands in captured;
-- nothing that is declared: then it is a script function's name, or a variable that the host gave, which is looked up at run time.
+- nothing that is declared: then it is a script function's name, or a variable that the host gave, which is looked up
+at run time.
 
-A function that calls ``eval`` can't be resolved this way, for the text may declare and change anything: it is *dynamic*, and all its
-variables are looked up by name in a scope of its own. So is a script that exports variables, for its scope outlives it.
+A function that calls ``eval`` can't be resolved this way, for the text may declare and change anything: it is
+*dynamic*, and all its variables are looked up by name in a scope of its own. So is a script that exports variables,
+for its scope outlives it.
 """
 
 from __future__ import annotations
@@ -94,13 +97,15 @@ class FunctionScope:
 class Resolution:
     """What the resolver found out."""
 
-    __slots__ = ("bindings", "counters", "functions", "uses_global", "visible")
+    __slots__ = ("bindings", "counters", "depths", "functions", "uses_global", "visible")
 
     def __init__(self) -> None:
         self.bindings: dict[Node, Variable | None] = {}
         """Of each use of a name, and of each declaration. A use that is not declared has None."""
         self.counters: dict[Node, Variable] = {}
         """The counter of a ``for`` that has one."""
+        self.depths: dict[Node, int] = {}
+        """How many variables are in scope in front of each ``let``."""
         self.functions: dict[Any, FunctionScope] = {}
         """Of the script, each function and each closure."""
         self.visible: dict[Node, tuple[str, ...]] = {}
@@ -269,6 +274,8 @@ class _Resolver:
 
     def let(self, node: syntax.Let) -> None:
         self.walk(node.value)
+        known = node.name in self.scope.blocks[-1]
+        self.resolution.depths[node] = -1 if known else sum(map(len, self.scope.blocks))
         self.resolution.bindings[node] = self.declare(node.name, constant=node.constant)
 
     def assign(self, node: syntax.Assign) -> None:

@@ -156,7 +156,8 @@ class FnPtr:
         self.has_environment = has_environment
         """Whether it was made by a script: then it knows the script's functions and modules."""
         self.home = home
-        """The run (``runtime.run.Run``) of the module that made it: where its name is looked up. None is the caller's."""
+        """The run (``runtime.run.Run``) of the module that made it: where its name is looked up. None is the
+        caller's."""
 
     @property
     def is_closure(self) -> bool:

@@ -10,9 +10,10 @@
     module.py        functions, and the whole
     audit.py         the proof that generated code holds nothing else
 
-Each function, closure and the script's own statements become a Python function; variables of the script become Python variables under
-names of our own (``v1``), or cells where a closure captures them. Every node that may fail carries the place of the Rhai source. The
-generated module sees no builtins, only the helpers of :mod:`picloud.rhai.runtime.support`. It must not know how it is run.
+Each function, closure and the script's own statements become a Python function; variables of the script become Python
+variables under names of our own (``v1``), or cells where a closure captures them. Every node that may fail carries
+the place of the Rhai source. The generated module sees no builtins, only the helpers of
+:mod:`picloud.rhai.runtime.support`. It must not know how it is run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Calls by name, and what the language makes of some names: ``call``, ``curry``, ``Fn``, ``eval``, ``type_of`` and so on.
+"""Calls by name, and what the language makes of some names: ``call``, ``curry``, ``Fn``, ``eval``, ``type_of`` and so
+on.
 
-A script function is known when code is made, so its call is a Python call. Natives are found by the types of their arguments at
-run time. A native that may change its first argument gets the variable itself if that argument is one, as in Rust.
+A script function is known when code is made, so its call is a Python call. Natives are found by the types of their
+arguments at run time. A native that may change its first argument gets the variable itself if that argument is one,
+as in Rust.
 """
 
 from __future__ import annotations
@@ -99,18 +101,18 @@ class Calls(Chains):
             root = self._reference(node.arguments[0])
             if root is not None:
                 rest = [each if each.simple else self.kept(each) for each in arguments[1:]]
-                result = self.temporary(ANY)
+                target = self.temporary(ANY)
                 called = nodes.call("call_native_on", [*head, root.value, *_nodes(rest)], place)
-                self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
-                return self.fresh(result, ANY)
+                self.out.append(nodes.assign_pair(nodes.name(target), root.value, called))
+                return self.fresh(target, ANY)
         result_type = self.result_of(node.name, [argument.types for argument in arguments])
         return Value(nodes.call("call_native", [*head, *_nodes(arguments)], place), result_type)
 
     def _arguments(self, node: syntax.Call) -> list[Value]:
         """Return the arguments; a variable in first place is read after the others, as in Rust."""
-        first, *rest = node.arguments or [None]
-        if first is None:
+        if not node.arguments:
             return []
+        first, *rest = node.arguments
         if type(first) is syntax.Variable and rest:
             makers = [self._maker(argument) for argument in (*rest, first)]
             *others, last = self.sequence(makers)
@@ -172,8 +174,8 @@ class Calls(Chains):
                 return self._call_pointer(node, place)
             case "curry" if count > 1:
                 values = self._pointer_first(node)
-                where = nodes.constant(start(node.arguments[0]))
-                return Value(nodes.call("curry", [where, *_nodes(values)], place), FN)
+                place_of_it = nodes.constant(start(node.arguments[0]))
+                return Value(nodes.call("curry", [place_of_it, *_nodes(values)], place), FN)
             case "Fn" if count == 1:
                 value = self.expression(node.arguments[0])
                 where = start(node.arguments[0])

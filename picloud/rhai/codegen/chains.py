@@ -1,9 +1,10 @@
 """Properties, indexes and methods: reading, assigning, and methods that change what they are called on.
 
-Rust evaluates all indexes and arguments of a chain before its root, and so do we. A chain that only reads becomes one step after
-the other. A method may change the element that it is called on, wherever in a variable that lies; then the variable is the *root*:
-something that can be read and assigned (a Python variable, a cell's value, ``this[0]``). The quick way is written out for one step
-on arrays and maps that only the root holds; all else goes to :mod:`picloud.rhai.runtime.chains`.
+Rust evaluates all indexes and arguments of a chain before its root, and so do we. A chain that only reads becomes one
+step after the other. A method may change the element that it is called on, wherever in a variable that lies; then the
+variable is the *root*: something that can be read and assigned (a Python variable, a cell's value, ``this[0]``). The
+quick way is written out for one step on arrays and maps that only the root holds; all else goes to
+:mod:`picloud.rhai.runtime.chains`.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class Chains(Expressions):
         return Root(value, variable.types or ANY, node.name, place, constant=variable.constant)
 
     def keys(self, steps: list[Any]) -> list[Any]:
-        """Evaluate the indexes and arguments of a chain. Returns one entry a step: a Value, a list of Values, or None."""
+        """Evaluate the indexes and arguments of a chain. Returns one entry a step: a Value, a list of Values, or
+        None."""
         makers: list[Any] = []
         for step in steps:
             if type(step) is syntax.Index:
@@ -535,16 +537,17 @@ class Chains(Expressions):
         return nodes.assign_to(root.value, nodes.call("assign_chain", arguments, last))
 
     def _way_down(self, root: Root, steps: list[Any], keys: list[Any]) -> tuple[Any, str, Value, list[Any]] | None:
-        """Return the innermost container of a chain of plain steps, its Python type, the key in it, and the tests that hold
-        where everything on the way is an array or map that nobody else holds. None if there is no quick way."""
+        """Return the innermost container of a chain of plain steps, its Python type, the key in it, and the tests
+        that hold where everything on the way is an array or map that nobody else holds. None if there is no quick
+        way."""
         if not isinstance(root.value, nodes.Name) and type(steps[0]) is syntax.Index:
             return None
         container, types_, own = root.value, root.types, DIRECT
         tests: list[Any] = []
-        for at, (step, key) in enumerate(zip(steps, keys, strict=True)):
+        for at, (step, given) in enumerate(zip(steps, keys, strict=True)):
             if step.optional or type(step) is syntax.MethodCall:
                 return None
-            found = self._container_kind(step, key, types_)
+            found = self._container_kind(step, given, types_)
             if found is None:
                 return None
             python, key = found
@@ -618,12 +621,12 @@ class Chains(Expressions):
         old_value = Value(nodes.name(old), ANY, simple=True, stable=True)
         branches: list[Any] = slow
         if value.types & FLOAT:
-            stores = [nodes.assign_to(target, result)]
-            branches = [nodes.branch(nodes.both(self._are(FLOAT, old_value, value)), stores, branches)]
+            on_floats = [nodes.assign_to(target, result)]
+            branches = [nodes.branch(nodes.both(self._are(FLOAT, old_value, value)), on_floats, branches)]
         if value.types & INT:
             new = self.temporary(INT)
             fits = self._fits(operator, old_value, value, Value(nodes.name(new), INT))
-            stores = [
+            stores: list[Any] = [
                 nodes.assign(new, result),
                 nodes.branch(fits, [nodes.assign_to(target, nodes.name(new))], [*slow]),
             ]

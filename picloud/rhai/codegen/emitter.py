@@ -1,11 +1,11 @@
 """What all parts of the generator share: values, temporaries, the order of evaluation, where results go.
 
-An expression becomes a :class:`Value`: a Python expression that wasn't evaluated yet, and what is known of it. Python statements
-that have to run before it are in ``out`` by then. So an expression after which more statements are written must be evaluated
-before them if they could change its value: :meth:`Emitter.sequence` sees to that.
+An expression becomes a :class:`Value`: a Python expression that wasn't evaluated yet, and what is known of it. Python
+statements that have to run before it are in ``out`` by then. So an expression after which more statements are written
+must be evaluated before them if they could change its value: :meth:`Emitter.sequence` sees to that.
 
-A temporary lives until the end of the statement of the script in which it was made. If it may hold an array or map it is cleared
-there, for a forgotten reference would make the next change of that array copy it.
+A temporary lives until the end of the statement of the script in which it was made. If it may hold an array or map it
+is cleared there, for a forgotten reference would make the next change of that array copy it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution, Variable
-from picloud.rhai.syntax import Node
 
 RETURN: Final = "return"
 """The destination of a value that the function returns."""

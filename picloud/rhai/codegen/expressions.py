@@ -1,8 +1,8 @@
 """Literals, names and operators.
 
-Where the types of operands are certain, or code is hot (in a loop or function) and they can be tested, operators are Python's own;
-all else goes to the runtime's slow path, which knows every type. An operation on integers whose result leaves 64 bits is done once
-more by the slow path, which raises the error.
+Where the types of operands are certain, or code is hot (in a loop or function) and they can be tested, operators are
+Python's own; all else goes to the runtime's slow path, which knows every type. An operation on integers whose result
+leaves 64 bits is done once more by the slow path, which raises the error.
 """
 
 from __future__ import annotations
@@ -123,10 +123,10 @@ class Expressions(Emitter):
     def map_literal(self, node: syntax.MapLiteral) -> Value:
         """An object map."""
         values = self.sequence([self._part(item) for _, item in node.entries])
-        keys = [nodes.constant(key) for key, _ in node.entries]
+        keys: list[Any] = [nodes.constant(key) for key, _ in node.entries]
         return self.within_limits(Value(nodes.Dict(keys, [value.node for value in values]), MAP), node)
 
-    def within_limits(self, value: Value, node: Node) -> Value:
+    def within_limits(self, value: Value, node: Any) -> Value:
         """Return a value whose size is checked if the engine limits sizes."""
         if not self.options.limits.has_sizes:
             return value
@@ -365,7 +365,7 @@ class Expressions(Emitter):
 
     # ---------------------------------------------------------------------------------------- conditions
 
-    def condition(self, node: Node) -> Any:
+    def condition(self, node: Any) -> Any:
         """Return a Python test of an expression that must be a boolean."""
         if type(node) is syntax.Logical and node.operator != "??":
             return self._logical(node)

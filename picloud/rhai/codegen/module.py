@@ -36,7 +36,8 @@ class FunctionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A generated module: the Python tree, its functions, and where array elements are read without a look at the bounds."""
+    """A generated module: the Python tree, its functions, and where array elements are read without a look at the
+    bounds."""
 
     tree: ast.Module
     functions: tuple[FunctionEntry, ...]

@@ -1,9 +1,9 @@
 """Guesses at the types of a function's parameters.
 
-Nothing says of what type a parameter is, but how the function uses it is a good hint: what is counted with is mostly an integer,
-what is indexed an array. A function with a loop, or one that calls itself, is made twice: once for parameters of the guessed types,
-once for all others. The general one looks at its arguments first; calls whose arguments are sure to be of these types go straight
-to the special one.
+Nothing says of what type a parameter is, but how the function uses it is a good hint: what is counted with is mostly
+an integer, what is indexed an array. A function with a loop, or one that calls itself, is made twice: once for
+parameters of the guessed types, once for all others. The general one looks at its arguments first; calls whose
+arguments are sure to be of these types go straight to the special one.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class _Uses:
                 self.vote(node.index, INT)
         elif kind is syntax.Property and node.name != "len":
             self.vote(node.base, MAP)
-        elif kind is syntax.Call and node.name == self.name and len(node.arguments) == self.count:
-            self.repeats = True
-        elif kind in (syntax.While, syntax.DoWhile, syntax.For):
+        elif kind in (syntax.While, syntax.DoWhile, syntax.For) or (
+            kind is syntax.Call and node.name == self.name and len(node.arguments) == self.count
+        ):
             self.repeats = True
 
 

@@ -1,8 +1,8 @@
 """Statements and control structures.
 
-A loop of the language is a ``for`` over the run's ticks, so that each turn is paid for; a loop over a range or an array is a
-``for`` over both at once. Where a block's value is wanted, its last statement brings it to a destination: a temporary, or the
-function's return.
+A loop of the language is a ``for`` over the run's ticks, so that each turn is paid for; a loop over a range or an
+array is a ``for`` over both at once. Where a block's value is wanted, its last statement brings it to a destination:
+a temporary, or the function's return.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Statements(Calls):
         self.holders = []
         self.statement(statement, destination)
         if self.holders and not (self.out and isinstance(self.out[-1], _JUMPS)):
-            empty = [nodes.Name(name, nodes.STORE) for name in dict.fromkeys(self.holders)]
+            empty: list[Any] = [nodes.Name(name, nodes.STORE) for name in dict.fromkeys(self.holders)]
             self.out.append(nodes.Assign(empty, nodes.constant(None)))
         self.temporaries, self.holders = outer, holders
 
@@ -174,7 +174,7 @@ class Statements(Calls):
             self._assign_to(node, nodes.cell(cell.node), ANY, value)
         elif variable.captured:
             value = self.kept(value)
-            if variable.constant or target.name in self.scope.captures:
+            if variable.constant or any(capture.inner is variable for capture in self.scope.captures):
                 name = nodes.constant(target.name)
                 check = nodes.call("variable", [nodes.name(variable.python), name], (target.line, target.column))
                 self.out.append(nodes.statement(check))
@@ -437,7 +437,7 @@ class Statements(Calls):
         test = self.condition(condition)
         if self.holders:
             test = self.stored(Value(test, BOOL)).node
-            empty = [nodes.Name(name, nodes.STORE) for name in dict.fromkeys(self.holders)]
+            empty: list[Any] = [nodes.Name(name, nodes.STORE) for name in dict.fromkeys(self.holders)]
             self.out.append(nodes.Assign(empty, nodes.constant(None)))
         self.out.append(nodes.branch(nodes.negate(test) if negated else test, [nodes.Break()]))
         self.temporaries, self.holders = outer, holders
@@ -506,7 +506,7 @@ class Statements(Calls):
         setup.append(nodes.assign_to(nodes.cell(cell), nodes.name(item)))
         return nodes.Name(item, nodes.STORE)
 
-    def _iterable(self, node: Node) -> Any:
+    def _iterable(self, node: Any) -> Any:
         """Return the Python iterator of what a ``for`` goes through."""
         if type(node) is syntax.RangeExpression and node.end is not None:
             first = node.start

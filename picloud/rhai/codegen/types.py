@@ -1,9 +1,9 @@
 """What is certain of the types of expressions and variables.
 
-A type here is a set of types of the language, as bits; :data:`ANY` is all of them, and 0 says that nothing was assigned yet. A
-variable that no closure shares has the types of all that is assigned to it, wherever that stands: :func:`infer` goes through a
-function until nothing changes. Certainty is what saves checks in generated code: where both operands are integers, ``+`` is
-Python's with a look at the bounds.
+A type here is a set of types of the language, as bits; :data:`ANY` is all of them, and 0 says that nothing was
+assigned yet. A variable that no closure shares has the types of all that is assigned to it, wherever that stands:
+:func:`infer` goes through a function until nothing changes. Certainty is what saves checks in generated code: where
+both operands are integers, ``+`` is Python's with a look at the bounds.
 """
 
 from __future__ import annotations
@@ -314,9 +314,9 @@ def infer(
 ) -> int:
     """Find the types of all variables of a function. Returns those of its result.
 
-    ``replacing`` tells whether a function of a name and number of arguments may put a value of another type in place of its
-    first argument; ``result_of`` tells the types of the result of a function with arguments of certain types. ``parameters``
-    are the types of the function's parameters, if they are known.
+    ``replacing`` tells whether a function of a name and number of arguments may put a value of another type in place
+    of its first argument; ``result_of`` tells the types of the result of a function with arguments of certain types.
+    ``parameters`` are the types of the function's parameters, if they are known.
     """
     for variable in scope.variables:
         variable.types = 0

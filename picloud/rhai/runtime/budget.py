@@ -1,8 +1,9 @@
 """The budget of operations that a run, and the modules that it imports, share.
 
-The budget is an iterator. A loop of the language is a Python ``for`` over :attr:`Budget.ticks`, a call takes one element:
-so a turn is paid for by the same byte code that makes it, and no counter is written. The iterator hands out the present
-slice; when that is used up, the host gets its turn and another slice begins. It never ends but by raising.
+The budget is an iterator. A loop of the language is a Python ``for`` over :attr:`Budget.ticks`, a call takes one
+element: so a turn is paid for by the same byte code that makes it, and no counter is written. The iterator hands out
+the present slice; when that is used up, the host gets its turn and another slice begins. It never ends but by
+raising.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Budget:
     __slots__ = ("_before", "_each", "_most", "_on_slice", "_slice", "modules", "resolved", "resolving", "ticks")
 
     def __init__(self, most: int, each: int, on_slice: Callable[[int], int | None]) -> None:
-        """``most`` operations (0 is no limit) in slices of ``each``; after each ``on_slice`` is told how many were used.
+        """``most`` operations (0 is no limit) in slices of ``each``; after each ``on_slice`` is told how many were
+        used.
 
         It may return the size of the slices to come.
         """

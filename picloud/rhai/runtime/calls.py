@@ -1,7 +1,7 @@
 """Calls that generated code can't make by itself: by name at run time, through function pointers, as methods.
 
-A name means, in this order: what the language itself answers (``type_of``, ``is_def_fn`` …), a function of the script with that
-number of parameters (for methods first one of the value's type), a native with these types of arguments.
+A name means, in this order: what the language itself answers (``type_of``, ``is_def_fn`` …), a function of the script
+with that number of parameters (for methods first one of the value's type), a native with these types of arguments.
 
 ``level`` is the level of the caller; the called function runs one level deeper.
 """
@@ -65,7 +65,8 @@ def call_native(run: Run, level: int, name: str, *arguments: Any) -> Any:
 
 
 def call_native_on(run: Run, level: int, name: str, first: Any, *arguments: Any) -> tuple[Any, Any]:
-    """Call a native whose first argument is a variable that it may change. Returns result and new value of the variable."""
+    """Call a native whose first argument is a variable that it may change. Returns result and new value of the
+    variable."""
     types = (type(first), *map(type, arguments))
     native = run.find(name, types)
     if native is None:
@@ -87,7 +88,7 @@ def call_native_on(run: Run, level: int, name: str, first: Any, *arguments: Any)
 _SINKS: Final = frozenset({"print", "debug"})
 
 
-def _tell(run: Run, name: str, text: Any) -> None:
+def _tell(run: Run, name: str, text: Any) -> Any:
     if type(text) is not str:
         raise RhaiError("ErrorMismatchOutputType", "string", type_name(text))
     if name == "print":

@@ -1,13 +1,13 @@
 """Chains of indexes, properties and methods that begin at a variable: ``a.b[2].c = x``, ``a[0].push(x)``.
 
-A chain walks down from the variable's value to the element that is changed or whose method is called. On the way each container
-is made its holder's own (:mod:`picloud.rhai.runtime.ownership`), so that the change is seen through this variable and no other.
-Elements that are not containers of the language (a getter's value, what an indexer of the host gives, a character of a string)
-are changed as values and written back through the setter, as in Rust.
+A chain walks down from the variable's value to the element that is changed or whose method is called. On the way each
+container is made its holder's own (:mod:`picloud.rhai.runtime.ownership`), so that the change is seen through this
+variable and no other. Elements that are not containers of the language (a getter's value, what an indexer of the host
+gives, a character of a string) are changed as values and written back through the setter, as in Rust.
 
-A step is a tuple: kind, name (None for an index), whether ``()`` ends the chain there, its own place, the place of its dot or
-bracket, the place of a method's first argument. Indexes and arguments were evaluated before and come as a list, one entry a step: the index, the tuple of arguments, or
-None for a property.
+A step is a tuple: kind, name (None for an index), whether ``()`` ends the chain there, its own place, the place of
+its dot or bracket, the place of a method's first argument. Indexes and arguments were evaluated before and come as a
+list, one entry a step: the index, the tuple of arguments, or None for a property.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ def assign_chain(
     operator: str,
     place: Position,
 ) -> Any:
-    """Assign through a chain that begins at a variable, which keeps its value ``root`` meanwhile. Returns the new value.
+    """Assign through a chain that begins at a variable, which keeps its value ``root`` meanwhile. Returns the new
+    value.
 
     ``operator`` is ``=`` or that of an assignment with an operation; ``place`` is its own.
     """
@@ -194,7 +195,7 @@ def _assign(
             value[key] = new
         return value
     item = (
-        read_property_placed(run, level, value, key, step)
+        read_property_placed(run, level, value, str(key), step)
         if kind == PROPERTY
         else read_index(run, level, value, key, place, dot)
     )
@@ -345,7 +346,7 @@ def _walk(
     key = name if kind == PROPERTY else keys[at]
     if last:
         if kind == PROPERTY:
-            return read_property_placed(run, level, value, key, step), value
+            return read_property_placed(run, level, value, str(key), step), value
         return read_index(run, level, value, key, place, dot), value
     child = _child(run, level, value, kind, key, step)
     if child is not _BY_VALUE:
@@ -353,7 +354,7 @@ def _walk(
         child = None
         return _walk_into(run, level, value, key, box, steps, keys, at)
     item = (
-        read_property_placed(run, level, value, key, step)
+        read_property_placed(run, level, value, str(key), step)
         if kind == PROPERTY
         else read_index(run, level, value, key, place, dot)
     )

@@ -26,7 +26,8 @@ UNBOUND: Final = Unbound()
 
 
 class ScriptFunction:
-    """A function of a script, ready to be called: ``code(level, *arguments)``, led by ``this`` after the level if it uses it.
+    """A function of a script, ready to be called: ``code(level, *arguments)``, led by ``this`` after the level if it
+    uses it.
 
     ``this`` is a list of one element, the value; None when it is not bound.
     """

@@ -1,8 +1,8 @@
 """Elements: ``value[index]`` and ``value[index] = x`` on the language's own types.
 
-Arrays, maps and blobs are changed in place. Bits of an integer and characters of a string are changed by making a new value,
-which the writer returns; the caller puts it where the old one was. Types of the host go through indexers of the registry, which
-are asked elsewhere (:mod:`picloud.rhai.runtime.chains`).
+Arrays, maps and blobs are changed in place. Bits of an integer and characters of a string are changed by making a new
+value, which the writer returns; the caller puts it where the old one was. Types of the host go through indexers of
+the registry, which are asked elsewhere (:mod:`picloud.rhai.runtime.chains`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Who holds a value: copy on write by reference count.
 
-An assignment shares arrays, maps and blobs. Whoever changes one looks first whether anybody else holds it, and if so changes a
-copy; the elements of the copy are then held twice, so they copy themselves when they are changed in turn. CPython counts exactly,
-so there is no flag to keep. Each asker knows how many references are its own: the variable or element that it was asked about, and
-what the asking itself adds. A reference too many (a debugger's, say) costs a copy, never a wrong answer.
+An assignment shares arrays, maps and blobs. Whoever changes one looks first whether anybody else holds it, and if so
+changes a copy; the elements of the copy are then held twice, so they copy themselves when they are changed in turn.
+CPython counts exactly, so there is no flag to keep. Each asker knows how many references are its own: the variable or
+element that it was asked about, and what the asking itself adds. A reference too many (a debugger's, say) costs a
+copy, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def own(value: Any) -> Any:
 
 
 def own_item(container: Any, key: Any) -> Any:
-    """Return an element of an array or map that is about to be changed itself; the element is made the container's own."""
+    """Return an element of an array or map that is about to be changed itself; the element is made the container's
+    own."""
     item = container[key]
     if type(item) in MUTABLE and getrefcount(item) > _ITEM:
         item = container[key] = item.copy()

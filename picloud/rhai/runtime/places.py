@@ -1,17 +1,19 @@
 """Where an error happened, read off the Python traceback.
 
-Generated code carries Rhai's line and column as Python's, so nothing is kept up to date while a script runs. When an error is
-looked at (by ``catch``, by a native that called back, at the end of the run), :func:`settled` goes through the traceback: the
-place in the innermost generated frame is the error's own, and each generated function that the error left wraps it in an
-``ErrorInFunctionCall`` with the place of the call. What has its place is settled: a second look, further out, wraps only what is
-still outside.
+Generated code carries Rhai's line and column as Python's, so nothing is kept up to date while a script runs. When an
+error is looked at (by ``catch``, by a native that called back, at the end of the run), :func:`settled` goes through
+the traceback: the place in the innermost generated frame is the error's own, and each generated function that the
+error left wraps it in an ``ErrorInFunctionCall`` with the place of the call. What has its place is settled: a second
+look, further out, wraps only what is still outside.
 
-Three kinds of Python's own errors are part of the bargain: generated code takes an element without a look at the bounds, so
-``IndexError`` is Rhai's ``ErrorArrayBounds``, and a recursion that is too deep for Python is ``ErrorStackOverflow``.
+Three kinds of Python's own errors are part of the bargain: generated code takes an element without a look at the
+bounds, so ``IndexError`` is Rhai's ``ErrorArrayBounds``, and a recursion that is too deep for Python is
+``ErrorStackOverflow``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
@@ -48,7 +50,7 @@ def settled(error: BaseException) -> RhaiError:
     return _wrapped(rhai, [place for _, place in frames[:-1]], [info for info, _ in frames[1:]])
 
 
-def returned(error: BaseException, place: Position = FILL) -> RhaiError:
+def returned(error: BaseException, place: Position | None = FILL) -> RhaiError:
     """Return the error of a function that the runtime called at ``place``, wrapped in the calls that it left.
 
     Every generated frame of the traceback is one of a function that was called. Without a place it is left open, for
@@ -56,12 +58,12 @@ def returned(error: BaseException, place: Position = FILL) -> RhaiError:
     """
     frames = _generated(error.__traceback__)
     rhai = error if type(error) is RhaiError else _translated(error)
-    places = [place, *(at for _, at in frames)]
+    places: list[Position | None] = [place, *(at for _, at in frames)]
     _fill(rhai, places[-1])
     return _wrapped(rhai, places[:-1], [info for info, _ in frames])
 
 
-def _wrapped(error: RhaiError, places: list[Position], callees: list[FunctionInfo | None]) -> RhaiError:
+def _wrapped(error: RhaiError, places: Sequence[Position | None], callees: list[FunctionInfo | None]) -> RhaiError:
     for place, info in zip(reversed(places), reversed(callees), strict=True):
         if info is None:
             continue

@@ -125,10 +125,11 @@ class Run:
         return run
 
     def direct(self, pointer: FnPtr, count: int) -> Callable[..., Any] | None:
-        """Return a Python function of ``count`` arguments that is the quick way to call a pointer; None if there is none.
+        """Return a Python function of ``count`` arguments that is the quick way to call a pointer; None if there is
+        none.
 
-        What it raises need not be a :class:`RhaiError` yet, and has no place: whoever catches it calls ``places.returned``.
-        It stays good until the native that asked for it returns.
+        What it raises need not be a :class:`RhaiError` yet, and has no place: whoever catches it calls
+        ``places.returned``. It stays good until the native that asked for it returns.
         """
         function = pointer.function
         if function is None or function.arity != len(pointer.curry) + count:

@@ -1,7 +1,8 @@
 """The helpers that generated code sees, by the names under which it sees them. It sees nothing else.
 
-Most are the runtime's own functions; the few that stand here are too small for a module of their own. ``R`` is the run, ``T`` its
-ticks, ``M`` the deepest level of calls, ``U`` the ``this`` of a function that was not called as a method; those are put in per run.
+Most are the runtime's own functions; the few that stand here are too small for a module of their own. ``R`` is the
+run, ``T`` its ticks, ``M`` the deepest level of calls, ``U`` the ``this`` of a function that was not called as a
+method; those are put in per run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from picloud.rhai.packages.budget import CEILING, charge, utf8_length
 from picloud.rhai.packages.pointers import named
 from picloud.rhai.printing import display, to_string
 from picloud.rhai.registry import not_found
-from picloud.rhai.runtime import calls, chains, functions, iteration, modules, scopes, sizes
+from picloud.rhai.runtime import calls, chains, functions, iteration, modules, ownership, scopes, sizes
 from picloud.rhai.runtime.places import Catchable, returned, settled
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import CHARS, FnPtr, InclusiveRange, Range, Shared, raw_type_name, type_name
@@ -39,7 +40,7 @@ def unary(run: Run, level: int, operator: str, operand: Any) -> Any:
 def assign_variable(run: Run, level: int, operator: str, old: Any, value: Any) -> Any:
     """Return what ``variable operator value`` makes of a variable, which keeps its value meanwhile."""
     run.depth = level + 1
-    if type(old) in chains.MUTABLE and getrefcount(old) > _OLD:
+    if type(old) in ownership.MUTABLE and getrefcount(old) > _OLD:
         old = old.copy()
     return operators.assign(run, operator, old, value)
 
