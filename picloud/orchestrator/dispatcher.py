@@ -96,8 +96,7 @@ class Dispatcher:
             if len(claims) < room:
                 self._set_timer(connection)
         self._more = len(claims) == room
-        for _ in claims:
-            self._slots.taken += 1
+        self._slots.take_anyway(len(claims))
         if claims:
             gevent.spawn(self._start_runs, claims, node).name = "dispatcher runs"
         if self._slots.free > 0 and self._more:

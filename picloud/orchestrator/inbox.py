@@ -17,12 +17,17 @@ from picloud.log.listener import Listener
 
 
 class Inbox:
-    """See the module. ``id`` names it in ``Requested.owner``."""
+    """See the module. ``id`` names it in ``Requested.owner``, from ``open`` on."""
 
     def __init__(self, listener: Listener) -> None:
-        self.id = new_id()
+        self.id: UUID | None = None
+        self._listener = listener
         self._waiting: dict[UUID, Signal] = {}
-        listener.subscribe(_channel(self.id), self._notified)
+
+    def open(self) -> None:
+        """Take an id and a channel of its own: after the process's last fork, or two processes would share them."""
+        self.id = new_id()
+        self._listener.subscribe(_channel(self.id), self._notified)
 
     def wake_for(self, owner: UUID | None, invocation: UUID) -> list[Wake]:
         """What to notify with the commit that ends an invocation whose requests came in at ``owner``."""

@@ -87,6 +87,7 @@ class Node:
 
     def start(self) -> None:
         """Start executors, log and dispatch; the database may still be away."""
+        self.inbox.open()
         self.appender.start()
         self.pool.start()
         self.dispatcher.start()

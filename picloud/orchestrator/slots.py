@@ -30,6 +30,12 @@ class Slots:
         self._empty.clear()
         return True
 
+    def take_anyway(self, places: int) -> None:
+        """Take places for what has been claimed already, free or not."""
+        if places:
+            self.taken += places
+            self._empty.clear()
+
     def release(self) -> None:
         """Give a place back."""
         self.taken -= 1
