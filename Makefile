@@ -18,7 +18,7 @@ help: ## list what can be made
 up: $(READY) ## install if needed, and start the whole platform; Ctrl-C stops it (ARGS="--listen 0.0.0.0:8000 …")
 	@exec $(BIN)/picloud up $(ARGS)
 
-test: $(DEV) ## run all tests on an embedded PostgreSQL (ARGS="tests/unit -k name")
+test: lint ## check the code, and run all tests on an embedded PostgreSQL (ARGS="tests/unit -k name")
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(DEV) ## check style, formatting and types

@@ -48,7 +48,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class HttpInput:
-    """A request to a script's endpoint. ``params`` are the path's, ``query`` and ``headers`` keep the last of each name."""
+    """A request to a script's endpoint. ``params`` are the path's; ``query`` and ``headers`` keep the last of a name."""
 
     method: str
     path: str

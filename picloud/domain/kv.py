@@ -1,4 +1,4 @@
-"""Keys and values of an app's scripts. Each key is a stream, so its history is in the log and its version is a fence."""
+"""Keys and values of an app's scripts. Each key is a stream: its history is in the log, its version is a fence."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ class Appender:
             self._commit(self._take())
 
     def _take(self) -> list[_Command]:
-        """As many waiting commands as go into one transaction; never two on one stream: they may build on each other."""
+        """As many waiting commands as go into one transaction; never two on one stream, which may depend."""
         batch: list[_Command] = []
         claimed: set[UUID] = set()
         size = 0

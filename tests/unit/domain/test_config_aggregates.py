@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -64,15 +65,17 @@ class ScriptLife(RuleBasedStateMachine):
 
     @rule(command=st.sampled_from(["disable", "enable", "remove"]))
     def switch(self, command: str) -> None:
-        try:
-            if command == "disable":
-                self.script.disable("broken", at=NOW)
-            elif command == "enable":
-                self.script.enable(at=NOW)
-            else:
-                self.script.remove(at=NOW)
-        except DomainError as error:
-            assert error.message
+        acts = {
+            "disable": lambda: self.script.disable("broken", at=NOW),
+            "enable": lambda: self.script.enable(at=NOW),
+            "remove": lambda: self.script.remove(at=NOW),
+        }
+        deployed, off = self.script.current is not None, self.script.disabled is not None
+        if deployed and (command == "remove" or off == (command == "enable")):
+            acts[command]()
+        else:
+            with pytest.raises(DomainError):
+                acts[command]()
 
     @rule(expected=st.integers(0, 6))
     def expect(self, expected: int) -> None:
@@ -125,14 +128,22 @@ def test_a_bad_pattern_is_refused_with_its_place(text: str) -> None:
     assert refused.value.field == "route"
 
 
+def suggestion_for(check: Callable[[str], str], text: str) -> str | None:
+    try:
+        check(text)
+    except Invalid as error:
+        return error.remedy.removeprefix("For example: '").removesuffix("'.")
+    return None
+
+
 @given(st.text(max_size=70))
 def test_any_text_is_a_name_or_is_refused_with_a_suggestion_that_is_one(text: str) -> None:
     for check in (check_app_name, check_script_name):
-        try:
+        refused = suggestion_for(check, text)
+        if refused is None:
             assert check(text) == text
-        except Invalid as error:
-            assert error.remedy.startswith("For example: '")
-            assert check(error.remedy.removeprefix("For example: '").removesuffix("'."))
+        else:
+            assert check(refused) == refused
 
 
 def test_a_removed_app_can_be_created_again_and_not_twice() -> None:
