@@ -48,7 +48,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class HttpInput:
-    """A request to a script's endpoint. ``params`` are the path's; ``query`` and ``headers`` keep the last of a name."""
+    """A request to a script's endpoint: ``params`` of the path; of ``query`` and ``headers`` the last of each name."""
 
     method: str
     path: str
