@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _FRAMES_PER_LEVEL: Final = 12
 _FRAMES: Final = 1000
+_MOST_FRAMES: Final = 7500
+"""A thread's stack of 8 MB holds so many frames even if each level goes through a native that calls back; a script that
+goes deeper ends with ErrorStackOverflow, whatever its limit on levels."""
 
 
 class Constant:
@@ -147,6 +150,6 @@ class Program:
 
 
 def _allow_levels(levels: int) -> None:
-    needed = min(levels, 10_000) * _FRAMES_PER_LEVEL + _FRAMES
+    needed = min(levels * _FRAMES_PER_LEVEL + _FRAMES, _MOST_FRAMES)
     if sys.getrecursionlimit() < needed:
         sys.setrecursionlimit(needed)

@@ -136,12 +136,14 @@ class Chains(Expressions):
 
     def chain(self, node: Any) -> Value:
         """Return the value of a chain."""
+        since = len(self.holders)
         base, steps = self.taken_apart(node)
         keys = self.keys(steps)
         last = self._last_change(steps)
         if last is not None:
             plain = self._is_local(base) and len(steps) == 1
             keys = self.settled_keys(keys, all_of_them=not plain)
+            self._release_before_change(keys, since)
             root = self.root(base)
             if root is not None:
                 return self._changing(root, steps, keys, last)
@@ -149,6 +151,10 @@ class Chains(Expressions):
             keys = self.settled_keys(keys, all_of_them=True)
         value = self._base(base, keys)
         return self._read_steps(value, steps, keys)
+
+    def _release_before_change(self, keys: list[Any], since: int) -> None:
+        if self.holders and all(each.simple for key in keys if key is not None for each in _listed(key)):
+            self.release(keys, since)
 
     def _is_local(self, base: Node) -> bool:
         """Whether looking at the root can't fail, and nothing that runs before can change it."""
@@ -450,7 +456,7 @@ class Chains(Expressions):
 
     def _pushed(self, root: Root, step: syntax.MethodCall, item: Value) -> Value:
         """``array.push(item)``."""
-        item = self.kept(item)
+        item = self._held(root, self.kept(item))
         tests = self._owned(root, "list")
         limit = self.options.limits.max_array_size
         if limit:
@@ -464,6 +470,13 @@ class Chains(Expressions):
         self.out.append(nodes.branch(nodes.both(tests), [quick], [nodes.assign_pair(unused, root.value, called)]))
         return Value(nodes.constant(None), UNIT, simple=True, stable=True)
 
+    def _held(self, root: Root, value: Value) -> Value:
+        """Return a value that goes into a variable's own array or map; the variable itself in a temporary, so that it is
+        seen to be held twice."""
+        if isinstance(value.node, nodes.Name) and isinstance(root.value, nodes.Name) and value.node.id == root.value.id:
+            return self.stored(value)
+        return value
+
     def _owned(self, root: Root, python: str) -> list[Any]:
         """Return the tests that a variable holds a list or dict that nobody else holds."""
         kind = {"list": ARRAY, "dict": MAP}[python]
@@ -475,6 +488,7 @@ class Chains(Expressions):
 
     def assign_chain(self, node: syntax.Assign) -> None:
         """``chain = value`` and ``chain op= value``."""
+        since = len(self.holders)
         base, steps = self.taken_apart(node.target)
         value, *keys = self.sequence([self._maker(node.value), *self._key_makers(steps)])
         found = iter(keys)
@@ -488,13 +502,16 @@ class Chains(Expressions):
                 entries.append(None)
         value = self.kept(value)
         entries = self.settled_keys(entries, all_of_them=True)
+        self.release([value, *entries], since)
         root = self.root(base)
         if root is None:
             self.out.append(nodes.statement(self.expression(base).node))
             return
+        value = self._held(root, value)
         if root.constant:
             # Rust finds out that it is a constant only when it has got to the element.
             tried = self._slow_assignment(root, steps, entries, value, node).value
+            tried.func.id = "assign_constant"
             self.out.append(nodes.statement(tried))
             raises = nodes.call("constant", [nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(raises))
@@ -633,6 +650,10 @@ class Chains(Expressions):
             branches = [nodes.branch(nodes.both(self._are(INT, old_value, value)), stores, branches)]
         self.out.append(nodes.branch(nodes.both(tests), [taken, *branches], slow))
         return True
+
+
+def _listed(key: Any) -> list[Value]:
+    return key if type(key) is list else [key]
 
 
 def _operand(node: Any) -> Any:

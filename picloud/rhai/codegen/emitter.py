@@ -133,6 +133,18 @@ class Emitter:
             values[index] = self.fresh(name, value.types)
         self.out[start:start] = spilled
 
+    def release(self, used: list[Any], since: int) -> None:
+        """Clear temporaries that may hold an array or map, but for those of the ``used`` values.
+
+        What is changed next may be what one of them holds. ``since`` is how many there were when the expression began
+        whose temporaries they are.
+        """
+        kept = {value.node.id for value in _flat(used) if isinstance(value.node, ast.Name)} | set(self.holders[:since])
+        cleared = [name for name in dict.fromkeys(self.holders) if name not in kept]
+        if cleared:
+            self.out.append(nodes.clear(cleared))
+            self.holders = [name for name in self.holders if name in kept]
+
     def collect(self, emit: Callable[[], Any]) -> list[Any]:
         """Return the statements that ``emit`` writes."""
         outer, self.out = self.out, []
@@ -174,6 +186,16 @@ class Emitter:
     def python_names(self) -> frozenset[str]:
         """Names that generated code uses beside its own variables."""
         return frozenset(self.characters.values())
+
+
+def _flat(values: list[Any]) -> list[Value]:
+    flat: list[Value] = []
+    for value in values:
+        if type(value) is list:
+            flat += _flat(value)
+        elif value is not None:
+            flat.append(value)
+    return flat
 
 
 def _stored_names(statements: list[Any]) -> set[str]:

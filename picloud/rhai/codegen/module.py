@@ -183,6 +183,9 @@ class Generator(Statements):
         self.out.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
         too_deep = nodes.compare(nodes.name("D"), ">", nodes.name("M"))
         self.out.append(nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", []))]))
+        most = self.options.limits.max_variables
+        if most and plan.arity > most:
+            self.out.append(nodes.statement(nodes.call("too_many_variables", [])))
         if plan.scope.dynamic:
             self.out.append(nodes.assign("Z", nodes.List([], nodes.LOAD)))
             for capture in plan.scope.captures:

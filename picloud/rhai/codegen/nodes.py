@@ -136,14 +136,15 @@ class Arg(_Placed, ast.arg):
     """Its parameter."""
 
 
-ALLOWED: Final = frozenset(
-    (
-        "Module FunctionDef arguments arg Name Constant Call Attribute Subscript List Dict Tuple BinOp UnaryOp BoolOp"
-        " Compare IfExp JoinedStr FormattedValue NamedExpr Assign Expr If For Try ExceptHandler Return Break Continue"
-        " Pass Load Store Add Sub Mult Div FloorDiv Mod BitAnd BitOr BitXor USub Not And Or Eq NotEq Lt LtE Gt GtE Is"
-        " IsNot In"
-    ).split()
-)
+# fmt: off
+ALLOWED: Final = frozenset([
+    "Module", "FunctionDef", "arguments", "arg", "Name", "Constant", "Call", "Attribute", "Subscript", "List",
+    "Dict", "Tuple", "BinOp", "UnaryOp", "BoolOp", "Compare", "IfExp", "JoinedStr", "FormattedValue", "NamedExpr",
+    "Assign", "Expr", "If", "For", "Try", "ExceptHandler", "Return", "Break", "Continue", "Pass", "Load", "Store",
+    "Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "BitAnd", "BitOr", "BitXor", "USub", "Not", "And", "Or", "Eq",
+    "NotEq", "Lt", "LtE", "Gt", "GtE", "Is", "IsNot", "In",
+])
+# fmt: on
 """Names of the kinds of Python nodes that generated code may hold."""
 
 _ADD, _SUB, _MULT = ast.Add(), ast.Sub(), ast.Mult()
@@ -289,3 +290,8 @@ def function(identifier: str, parameters: list[str], body: list[Any]) -> Functio
     """Return a function."""
     arguments = ast.arguments([], [Arg(parameter) for parameter in parameters], None, [], [], None, [])
     return FunctionDef(identifier, arguments, body or [Pass()], [], None)
+
+
+def clear(identifiers: list[str]) -> Assign:
+    """Return an assignment of () to several variables."""
+    return Assign([Name(identifier, STORE) for identifier in identifiers], Constant(None))

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.packages.faults import in_function_call
-from picloud.rhai.runtime.places import Catchable, returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import FnPtr
 
@@ -136,9 +135,11 @@ def _compared(quick: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def compare(first: Any, second: Any) -> Any:
         try:
             return quick(first, second)
-        except Catchable as error:
-            if returned(error).is_system_exception:
+        except RhaiError as error:
+            if error.is_system_exception:
                 raise
+            return None
+        except IndexError:
             return None
 
     return compare

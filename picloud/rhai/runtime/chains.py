@@ -161,6 +161,32 @@ def assign_chain(
     return _assign(run, level, root, steps, keys, 0, Assignment(value, place, operator))
 
 
+def assign_constant(
+    run: Run,
+    level: int,
+    root: Any,
+    steps: tuple[Step, ...],
+    keys: tuple[Any, ...],
+    value: Any,
+    operator: str,
+    place: Position,
+) -> None:
+    """Fail to assign through a chain that begins at a constant: with the error of the way to the element, if it has one."""
+    kind, name, _, at, dot, _ = steps[0]
+    if type(root) is list or type(root) is dict:
+        if kind == INDEX:
+            read_index(run, level, root, keys[0], at, dot)
+        return
+    if type(root) in _SCALARS:
+        assign_chain(run, level, root, steps, keys, value, operator, place)
+        return
+    setting = INDEX_SET if kind == INDEX else setter(str(name))
+    raise RhaiError("ErrorNonPureMethodCallOnConstant", setting, position=at)
+
+
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytearray})
+
+
 def _measure_root(run: Any, level: Any, root: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> int:
     return getrefcount(root)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import Any, Final
 
-from picloud.rhai.errors import FILL, Position, RhaiError, mismatch
+from picloud.rhai.errors import FILL, Position, RhaiError, mismatch, parsing
 from picloud.rhai.registry import signature
 from picloud.rhai.runtime.calls import enter
 from picloud.rhai.runtime.functions import Module
 from picloud.rhai.runtime.ownership import MUTABLE
+from picloud.rhai.runtime.places import returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.runtime.scopes import Scope, find
 from picloud.rhai.values import type_name
@@ -119,11 +120,18 @@ def resolved(run: Run, level: int, path: str) -> Module:
         run.budget.resolving.add(path)
         try:
             found = run.compile_module(run, level, path, found)
+        except RhaiError as error:
+            cause = parsing(error) if error.stage == "parse" else returned(error, None)
+            raise cause if cause.is_system_exception and error.stage == "run" else _in_module(path, cause) from None
         finally:
             run.budget.resolving.discard(path)
     assert isinstance(found, Module)
     run.budget.resolved[path] = found
     return found
+
+
+def _in_module(path: str, cause: RhaiError) -> RhaiError:
+    return RhaiError("ErrorInModule", path, cause=cause)
 
 
 def imported(run: Run) -> int:

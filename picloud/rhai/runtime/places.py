@@ -68,6 +68,8 @@ def _wrapped(error: RhaiError, places: Sequence[Position | None], callees: list[
         if info is None:
             continue
         if error.is_system_exception:
+            # A fresh one: its traceback would be gone through again at every level.
+            error = error.located()
             error.position = place
         else:
             error = RhaiError("ErrorInFunctionCall", info.name, info.source, position=place, cause=error)

@@ -271,6 +271,7 @@ HELPERS: Final[dict[str, Any]] = {
     "call_method_on": calls.call_method_on,
     "call_chain": chains.call_chain,
     "assign_chain": chains.assign_chain,
+    "assign_constant": chains.assign_constant,
     "read_property": chains.read_property,
     "read_index": chains.read_index,
     "call_module": modules.call_module,
