@@ -97,13 +97,15 @@ class FunctionScope:
 class Resolution:
     """What the resolver found out."""
 
-    __slots__ = ("bindings", "counters", "depths", "functions", "uses_global", "visible")
+    __slots__ = ("bindings", "calls", "counters", "depths", "functions", "uses_global", "visible")
 
     def __init__(self) -> None:
         self.bindings: dict[Node, Variable | None] = {}
         """Of each use of a name, and of each declaration. A use that is not declared has None."""
         self.counters: dict[Node, Variable] = {}
         """The counter of a ``for`` that has one."""
+        self.calls: dict[tuple[str, int], list[syntax.Call]] = {}
+        """The calls of each name and number of arguments."""
         self.depths: dict[Node, int] = {}
         """How many variables are in scope in front of each ``let``."""
         self.functions: dict[Any, FunctionScope] = {}
@@ -237,6 +239,7 @@ class _Resolver:
 
     def call(self, node: syntax.Call) -> None:
         if not node.path:
+            self.resolution.calls.setdefault((node.name, len(node.arguments)), []).append(node)
             if node.name == "eval" and len(node.arguments) == 1:
                 self.scope.dynamic = True
             elif node.name == "is_def_var":

@@ -520,12 +520,7 @@ class Chains(Expressions):
             # Only the cell knows whether a variable of the host is a constant.
             checks = nodes.call("variable", [root.value.value, nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(checks))
-        if (
-            len(steps) == 1
-            and not steps[0].optional
-            and self.hot
-            and self._quick_assignment(root, steps, entries, value, node)
-        ):
+        if len(steps) <= 3 and self.hot and self._quick_assignment(root, steps, entries, value, node):
             return
         self.out.append(self._slow_assignment(root, steps, entries, value, node))
 

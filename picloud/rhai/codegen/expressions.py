@@ -239,6 +239,8 @@ class Expressions(Emitter):
             left, right = self.kept(left), self.kept(right)
             slow = self._slow(operator, left, right, node)
             return Value(nodes.IfExp(right.node, nodes.binary("/", left.node, right.node), slow), FLOAT)
+        if self.hot and operator in ("+", "-", "*", "/") and FLOAT in (left.types, right.types):
+            return self._on_float(operator, left, right, node, result)
         if self.hot and operator in _INLINE and self._may_be(INT, left, right):
             return self._tested(operator, left, right, node, result)
         if self.hot and operator in ("/", "%") and self._may_be(INT, left, right):
@@ -249,6 +251,17 @@ class Expressions(Emitter):
             slow = self._slow(operator, left, right, node)
             return Value(nodes.IfExp(nodes.both(self._are(INT, left, right)), quick, slow), result)
         return Value(self._slow(operator, left, right, node), result)
+
+    def _on_float(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
+        """An operation on a float, and what may be one too."""
+        if not self._may_be(FLOAT, left, right):
+            return Value(self._slow(operator, left, right, node), types_)
+        left, right = self.kept(left), self.kept(right)
+        tests = self._are(FLOAT, left, right)
+        if operator == "/":
+            tests.append(right.node)
+        slow = self._slow(operator, left, right, node)
+        return Value(nodes.IfExp(nodes.both(tests), nodes.binary(operator, left.node, right.node), slow), types_)
 
     def _may_be(self, kind: int, left: Value, right: Value) -> bool:
         return bool(left.types & kind and right.types & kind)

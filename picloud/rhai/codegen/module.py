@@ -102,7 +102,7 @@ class Generator(Statements):
 
     def _specialised(self, plan: FunctionPlan) -> tuple[list[int], int] | None:
         """Return types of parameters that special code is worth, and those of its result; None if it is not."""
-        types = guess(plan.scope, self.resolution)
+        types = guess(plan.scope, self.resolution, self.resolution.calls.get((plan.name, len(plan.parameters)), []))
         if types is None:
             return None
         body = plan.node.body.statements

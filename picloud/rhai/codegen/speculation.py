@@ -55,8 +55,11 @@ class _Uses:
             self.repeats = True
 
 
-def guess(scope: FunctionScope, resolution: Resolution) -> list[int] | None:
-    """Return the types of a function's parameters that are worth code of their own; None if there are none."""
+def guess(scope: FunctionScope, resolution: Resolution, calls: list[syntax.Call]) -> list[int] | None:
+    """Return the types of a function's parameters that are worth code of their own; None if there are none.
+
+    ``calls`` are the calls of functions of its name: a literal argument says more than any use.
+    """
     node = scope.node
     if type(node) is not syntax.Function or scope.dynamic or not 0 < len(scope.parameters) <= _MOST_PARAMETERS:
         return None
@@ -80,6 +83,10 @@ def guess(scope: FunctionScope, resolution: Resolution) -> list[int] | None:
     if not uses.repeats:
         return None
     types = [_decided(0 if variable.captured else uses.votes.get(variable, 0)) for variable in scope.parameters]
+    for call in calls:
+        for at, argument in enumerate(call.arguments):
+            if type(argument) is syntax.Literal and type(argument.value) is float and not scope.parameters[at].captured:
+                types[at] = FLOAT
     return types if any(each != ANY for each in types) else None
 
 

@@ -297,10 +297,18 @@ class Statements(Calls):
 
     def if_else(self, node: syntax.If, destination: Destination) -> None:
         """``if``."""
+        since = len(self.holders)
         test = self.condition(node.condition)
+        clear = self._cleared(since)
         then = self.collect(lambda: self.block(node.then, destination))
         otherwise = self.collect(lambda: self._otherwise(node.otherwise, destination))
-        self.out.append(nodes.branch(test, then, otherwise))
+        self.out.append(nodes.branch(test, [*clear, *then], [*clear, *otherwise]))
+
+    def _cleared(self, since: int) -> list[Any]:
+        """Return the statement that clears what a condition left in temporaries, for the branches to begin with."""
+        names = list(dict.fromkeys(self.holders[since:]))
+        del self.holders[since:]
+        return [nodes.clear(names)] if names else []
 
     def _otherwise(self, node: Node | None, destination: Destination) -> None:
         if node is None:
