@@ -471,8 +471,10 @@ class Chains(Expressions):
         return Value(nodes.constant(None), UNIT, simple=True, stable=True)
 
     def _held(self, root: Root, value: Value) -> Value:
-        """Return a value that goes into a variable's own array or map; the variable itself in a temporary, so that it is
-        seen to be held twice."""
+        """Return a value that goes into a variable's own array or map.
+
+        The variable itself comes in a temporary, so that it is seen to be held twice.
+        """
         if isinstance(value.node, nodes.Name) and isinstance(root.value, nodes.Name) and value.node.id == root.value.id:
             return self.stored(value)
         return value

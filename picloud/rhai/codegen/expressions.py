@@ -354,7 +354,7 @@ class Expressions(Emitter):
 
     def _contained(self, node: syntax.Binary) -> Value:
         """``item in container``: the container's ``contains``."""
-        if type(node.right) is syntax.Variable:
+        if type(node.right) is syntax.Variable and node.operator == "in":
             item, container = self.sequence([lambda: self.expression(node.left), lambda: self.expression(node.right)])
             item = item if container.simple else self.kept(item)
         else:

@@ -141,8 +141,10 @@ class Statements(Calls):
         if type(target) is syntax.Variable:
             self._assign_variable(node, target)
         elif type(target) is syntax.This:
-            value = self.kept(self.expression(node.value))
             place = nodes.element(nodes.name("this"), nodes.constant(0), (target.line, target.column))
+            if type(node.value) is not syntax.Literal:
+                self.out.append(nodes.statement(place))
+            value = self.kept(self.expression(node.value))
             self._assign_to(node, place, ANY, value)
         elif isinstance(target, syntax.Property | syntax.Index | syntax.MethodCall):
             self.assign_chain(node)

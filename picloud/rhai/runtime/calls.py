@@ -141,12 +141,13 @@ def call_pointer(
     run: Run, level: int, pointer: FnPtr, arguments: tuple[Any, ...], this: list[Any] | None = None
 ) -> Any:
     """Call a function pointer from generated code."""
-    given = pointer.curry + arguments if pointer.curry else arguments
     function = pointer.function
-    if function is not None and function.arity == len(given):
+    curry = pointer.curry
+    if function is not None and function.arity == len(curry) + len(arguments):
         if function.uses_this:
-            return function.code(level + 1, UNBOUND if this is None else this, *given)
-        return function.code(level + 1, *given)
+            return function.code(level + 1, UNBOUND if this is None else this, *curry, *arguments)
+        return function.code(level + 1, *curry, *arguments)
+    given = curry + arguments
     given = tuple([value.value if type(value) is Shared else value for value in given])
     name = pointer.name
     if this is None:

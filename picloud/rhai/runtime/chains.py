@@ -171,7 +171,7 @@ def assign_constant(
     operator: str,
     place: Position,
 ) -> None:
-    """Fail to assign through a chain that begins at a constant: with the error of the way to the element, if it has one."""
+    """Fail to assign through a chain that begins at a constant: with the error of the way down, if it has one."""
     kind, name, _, at, dot, _ = steps[0]
     if type(root) is list or type(root) is dict:
         if kind == INDEX:
