@@ -18,9 +18,7 @@ def _list(request: Request) -> Reply:
 
 def _issue(request: Request) -> Reply:
     body = request.body
-    issued = control.issue(
-        request.context.control, request.command, body["name"], role=body["role"], apps=body["apps"]
-    )
+    issued = control.issue(request.context.control, request.command, body["name"], role=body["role"], apps=body["apps"])
     return Reply(status=201, content={"id": issued.id, "token": issued.secret})
 
 
