@@ -9,7 +9,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from picloud.rhai.codegen import FunctionEntry
-from picloud.rhai.errors import Position
+from picloud.rhai.errors import Position, RhaiError
 from picloud.rhai.runtime.functions import FunctionKey, Module, ScriptFunction
 from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
 from picloud.rhai.runtime.run import DefaultHost, Host, Run
@@ -68,21 +68,25 @@ class Program:
                 for name, value in scope.items()
             ]
         _allow_levels(run.limits.max_call_levels)
+        names = self.linked(run)
+        failure: RhaiError | None = None
         try:
-            return self.execute(run, 0)
+            return names["main"](run.scope, 0)
         except Catchable as error:
-            rhai = settled(error)
-            if rhai.kind == "Exit":
-                return rhai.payload[0]
-            raise rhai.located() from None
+            settled_error = settled(error)
+            if settled_error.kind == "Exit":
+                return settled_error.payload[0]
+            failure = settled_error.located()
+            del settled_error
         finally:
             self.operations = run.operations
+            # Functions and their module hold each other; a run is over, so they needn't wait for the garbage collector.
+            names.clear()
             run.budget.close()
-
-    def execute(self, run: Run, level: int) -> Any:
-        """Run the script's statements within a run. What it raises has no place yet."""
-        names = self.linked(run)
-        return names["main"](run.scope, level)
+        try:
+            raise failure
+        finally:
+            failure = None  # nor need the error and this frame
 
     def linked(self, run: Run, source: str = "") -> dict[str, Any]:
         """Return the generated module's names, tied to a run."""
