@@ -35,7 +35,7 @@ class Report:
             "",
             f"Written by `make bench ARGS=--write` on {day} ({about}).",
             "The client, the platform and PostgreSQL share the machine, so the ratios within the run count, not the",
-            "absolute figures. `tests/benchmarks` says how each is taken.",
+            "absolute figures. `tests/benchmarks` says how each is taken, `docs/performance.md` where the time goes.",
             "",
             "| what | found | target | |",
             "| --- | --- | --- | --- |",
