@@ -180,6 +180,14 @@ class Platform:
             return [p for p in found if "postgres" in p.name() and "postgres" not in _name(p.parent())]
         return [process for process in found if ROLES[role] in _command(process)]
 
+    def some(self, role: str, timeout: float = 20.0) -> list[psutil.Process]:
+        """The processes of a role, at least one: one that was killed may not be back yet."""
+        end = time.monotonic() + timeout
+        while not (found := self.processes(role)):
+            assert time.monotonic() < end, f"no {role} runs"
+            time.sleep(0.02)
+        return found
+
     def run(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a ``picloud`` command as this platform's user."""
         done = subprocess.run(

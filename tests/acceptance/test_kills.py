@@ -47,7 +47,7 @@ def test_a_killed_process_loses_and_doubles_nothing(own_platform: Platform, role
     with Load([own_platform.port]) as load:
         load.wait_for(200)
         for _ in range(2):
-            dice.choice(own_platform.processes(role)).kill()
+            dice.choice(own_platform.some(role)).kill()
             load.wait_for(200)
     judge(own_platform.dsn, load.answers, least=600)
 
@@ -56,9 +56,9 @@ def test_outcome_durability_keeps_the_same_promises(own_platform: Platform) -> N
     own_platform.deploy("load", "counter", COUNTER, ROUTE, durability="outcome")
     with Load([own_platform.port]) as load:
         load.wait_for(200)
-        own_platform.processes("worker")[0].kill()
+        own_platform.some("worker")[0].kill()
         load.wait_for(200)
-        own_platform.processes("executor")[0].kill()
+        own_platform.some("executor")[0].kill()
         load.wait_for(200)
     judge(own_platform.dsn, load.answers, least=600)
 
