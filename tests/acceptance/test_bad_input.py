@@ -99,6 +99,7 @@ def test_bytes_that_are_no_text_come_back_as_they_were(bad: Platform) -> None:
         ('{"name": "' + "a" * 100 + '"}', "application/json", 422, "app"),
         ('["name"]', "application/json", 422, None),
         (b"\xff\xfe", "application/json", 400, None),
+        ('{"name": "\\ud800"}', "application/json", 400, None),
         ('{"name": "x"}', "text/html", 415, None),
         ("[" * 100_000, "application/json", 400, None),
     ],
@@ -112,6 +113,31 @@ def test_the_control_plane_says_what_is_wrong_with_a_body(
     assert answer.json["detail"]
     if field is not None:
         assert answer.json["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/apps/half/scripts/a", '{"source": "// \\ud800"}'),
+        ("POST", "/tokens", '{"name": "\\udfff", "role": "viewer"}'),
+        ("POST", "/apps/bad/scripts/echo/disable", '{"reason": "\\uDC00\\uD83D"}'),
+        ("POST", "/apps/bad/scripts/echo/invocations", '{"query": {"a": "\\ud800"}}'),
+        ("GET", "/events?actor=%00", None),
+        ("GET", "/apps/bad/logs?level=a%00", None),
+        ("GET", "/apps/bad/invocations?script=x&script=%00", None),
+    ],
+)
+def test_text_that_cannot_be_stored_is_a_bad_request(bad: Platform, method: str, path: str, body: str | None) -> None:
+    headers = {"Authorization": f"Bearer {bad.token}", "Content-Type": "application/json"}
+    answer = bad.call(method, f"/api/v1{path}", body, headers)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
+
+
+def test_a_character_outside_the_basic_plane_may_be_escaped(bad: Platform) -> None:
+    headers = {"Authorization": f"Bearer {bad.token}", "Content-Type": "application/json"}
+    body = '{"source": "\\"\\ud83d\\ude00\\"", "routes": ["GET /face"]}'
+    assert bad.call("PUT", "/api/v1/apps/bad/scripts/face", body, headers).status == 201
+    assert bad.call("GET", "/apps/bad/face").text == "\U0001f600"
 
 
 def test_wrong_and_missing_tokens_take_the_same_time_and_roles_are_kept(platform: Platform) -> None:

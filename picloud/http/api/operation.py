@@ -25,6 +25,8 @@ JSON: Final = "application/json"
 TEXT: Final = "text/plain"
 ANY_APP: Final = "any"
 _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
+_HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that JSON allows to stand alone, but UTF-8 doesn't."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +155,9 @@ def _query(operation: Operation, req: falcon.Request) -> dict[str, Any]:
             name = next(iter(given))
             raise Problem(400, "unknown-parameter", f"this takes no query parameters, found {name!r}", field=name)
         return {}
+    for name in given:
+        if any("\x00" in value for value in req.get_param_as_list(name) or ()):
+            raise Problem(400, "bad-query", f"{name!r} holds a NUL character, which no text here can", field=name)
     lists = {name for name, kind in operation.query().fields.items() if isinstance(kind, marshmallow.fields.List)}
     values: dict[str, Any] = {**given, **{name: req.get_param_as_list(name) for name in lists if name in given}}
     return _loaded(operation.query, values, 400, "the query")
@@ -196,7 +201,7 @@ def _parsed(text: str) -> Any:
     import json
 
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Problem(
@@ -208,6 +213,20 @@ def _parsed(text: str) -> Any:
         ) from error
     except (RecursionError, ValueError) as error:
         raise Problem(400, "malformed-json", "the body nests too deep, or holds a number too long") from error
+    if _HALF_CHARACTER.search(text) and not _is_text(value):
+        raise Problem(400, "malformed-json", "the body holds half a character: a \\ud800 to \\udfff without its pair")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    """Whether every string in a JSON value is text that UTF-8 can hold."""
+    import json
+
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _loaded(schema: type[marshmallow.Schema], values: Any, status: int, what: str) -> Any:
