@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +35,7 @@ def _list(request: Request) -> Reply:
     query = request.query
     app = query.get("app")
     # A token for some apps sees the trail of those, one at a time; the whole trail is for tokens of all apps.
-    require(request.caller, Role.VIEWER, app, 0.0)
+    require(request.caller, Role.VIEWER, app, time.monotonic())
     newest_first = query["order"] == "desc"
     position = cursor_position(query.get("cursor"))
     wanted = AuditFilter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from typing import Any, Final
 
 import msgspec
@@ -128,7 +129,7 @@ def _stream(request: Request, role: Role) -> list[RecordedEvent]:
     known = bool(stream) and stream[0].type == "Requested"
     if not known or not request.caller.may(role, stream[0].app):
         if known and request.caller.may(Role.VIEWER, stream[0].app):
-            require(request.caller, role, stream[0].app, 0.0)
+            require(request.caller, role, stream[0].app, time.monotonic())
         raise NotFound(
             f"there is no invocation {invocation}", field="invocation", remedy="See picloud invocations APP."
         )
