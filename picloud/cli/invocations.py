@@ -14,6 +14,7 @@ from picloud.cli.scripts import split_title
 from picloud.cli.target import Target, with_target
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+_WAIT = click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
 _STATES: Final = ["pending", "running", "retrying", "succeeded", "dead", "cancelled"]
 
 
@@ -199,57 +200,100 @@ def events(target: Target, limit: int, oldest_first: bool, as_json: bool, **filt
 @click.command("replay")
 @click.argument("invocation", metavar="ID")
 @click.option("--version", default="current", show_default=True, help="current, original, or a number.")
-@click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
+@_WAIT
+@_JSON
 @with_target
-def replay(target: Target, invocation: str, version: str, wait: bool) -> None:
+def replay(target: Target, invocation: str, version: str, wait: bool, as_json: bool) -> None:
     """Run an ended invocation's input again, as a new invocation; the old one stays as it is."""
     client = Client(target)
     again = client.send("POST", "invocations", invocation, "replay", content={"version": version}).json["invocation"]
-    click.echo(again)
-    if wait:
-        _wait(client, again)
+    _follow(client, again, wait=wait, as_json=as_json)
 
 
 @click.command("invoke")
 @click.argument("title", metavar="APP/SCRIPT")
-@click.option("--data", "body", default="", help="The request's body.")
+@click.option(
+    "-d", "--body", default="", help="The request's body; @FILE takes it from a file, @- from standard input."
+)
 @click.option("--method", default="POST", show_default=True)
 @click.option("--path", default="/", show_default=True)
 @click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs until it is dead.")
-@click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
+@_WAIT
+@_JSON
 @with_target
-def invoke(target: Target, title: str, wait: bool, **content: Any) -> None:
-    """Run a script without a route."""
+def invoke(target: Target, title: str, body: str, wait: bool, as_json: bool, **content: Any) -> None:
+    """Run a script without a route.
+
+    \b
+      picloud invoke demo/validate --body '{"name": "ada"}'
+    """
     app, script = split_title(title)
     client = Client(target)
+    content["body"] = _read(body)
     started = client.send("POST", "apps", app, "scripts", script, "invocations", content=content).json["invocation"]
-    click.echo(started)
-    if wait:
-        _wait(client, started)
+    _follow(client, started, wait=wait, as_json=as_json)
 
 
-def _wait(client: Client, invocation: str) -> None:
-    """Show the end of an invocation; exit with 1 if it is not a success."""
+def _read(body: str) -> str:
+    """The body that an option means: itself, or what is in the file behind an @."""
+    if not body.startswith("@"):
+        return body
+    try:
+        with click.open_file(body[1:], encoding="utf-8") as file:
+            return str(file.read())
+    except OSError as error:
+        raise click.BadParameter(f"{body[1:]}: {error.strerror}", param_hint="--body") from None
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{body[1:]} is not UTF-8: byte {error.start}", param_hint="--body") from None
+
+
+def _follow(client: Client, invocation: str, *, wait: bool, as_json: bool) -> None:
+    """Show a new invocation, and its end if that is to be waited for; exit with 1 if it is not a success."""
+    if not wait:
+        if as_json:
+            show.as_json({"invocation": invocation})
+        else:
+            click.echo(invocation)
+        return
+    if not as_json:
+        click.echo(invocation)
+    whole = _ended(client, invocation)
+    if as_json:
+        show.as_json(whole)
+    else:
+        _end(whole)
+    if whole["state"] != "succeeded":
+        raise SystemExit(1)
+
+
+def _ended(client: Client, invocation: str) -> dict[str, Any]:
+    """The invocation when it has ended, or as it is after a minute."""
     deadline = time.monotonic() + 60
-    whole = client.get("invocations", invocation)
+    whole: dict[str, Any] = client.get("invocations", invocation)
     while whole["ended_at"] is None and time.monotonic() < deadline:
         time.sleep(0.1)
         whole = client.get("invocations", invocation)
+    return whole
+
+
+def _end(whole: dict[str, Any]) -> None:
     click.echo(whole["state"], err=True)
     if whole["reply"] is not None:
         _reply(whole["reply"])
     for attempt in whole["attempts"]:
         if attempt.get("error"):
             _attempt(attempt)
-    if whole["state"] != "succeeded":
-        raise SystemExit(1)
 
 
 @click.command("cancel")
 @click.argument("invocation", metavar="ID")
 @click.option("--reason", default="called off by hand", show_default=True)
+@_JSON
 @with_target
-def cancel(target: Target, invocation: str, reason: str) -> None:
+def cancel(target: Target, invocation: str, reason: str, as_json: bool) -> None:
     """Call an invocation off, also while it runs."""
     Client(target).send("POST", "invocations", invocation, "cancel", content={"reason": reason})
+    if as_json:
+        show.as_json({"invocation": invocation, "cancelled": True, "reason": reason})
+        return
     click.echo(f"cancelled {invocation}")

@@ -14,8 +14,11 @@ from picloud.cli.target import Target, with_target
 _STEP = 0.1
 
 
+_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+
+
 @click.group("projections", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@_JSON
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
     """List projections with version, position and lag, or rebuild one."""
@@ -24,7 +27,7 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@_JSON
 @with_target
 def listing(target: Target, as_json: bool) -> None:
     """List projections."""
@@ -41,8 +44,9 @@ def listing(target: Target, as_json: bool) -> None:
 @command.command("rebuild")
 @click.argument("projection")
 @click.option("--verify", is_flag=True, help="Compare with the live rows, and name the first that differs.")
+@_JSON
 @with_target
-def rebuild(target: Target, projection: str, verify: bool) -> None:
+def rebuild(target: Target, projection: str, verify: bool, as_json: bool) -> None:
     """Build a projection anew from the log, beside the live one, and swap.
 
     Ends with 1 if it failed, or if --verify found a difference.
@@ -50,6 +54,11 @@ def rebuild(target: Target, projection: str, verify: bool) -> None:
     client = Client(target)
     asked = client.send("POST", "projections", projection, "rebuilds", content={"verify": verify}).json["rebuild"]
     done = _follow(client, projection, asked)
+    if as_json:
+        show.as_json(done)
+        if done["state"] == "failed" or (verify and done["difference"]):
+            raise SystemExit(1)
+        return
     if done["state"] == "failed":
         raise click.ClickException(f"the rebuild failed, the live rows stay: {done['reason']}")
     click.echo(f"rebuilt {projection} from {done['events_done']:,} events in {done['seconds']:.2f} s")

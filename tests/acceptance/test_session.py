@@ -124,6 +124,26 @@ def test_a_disabled_script_says_why_and_takes_calls_again(platform: Platform, tm
     assert platform.call("GET", "/apps/switch/greet/ada").text == "on"
 
 
+def test_a_script_is_run_without_a_route_on_the_body_that_is_given(platform: Platform, tmp_path: Path) -> None:
+    deploy(platform, tmp_path, "`${ctx.request.method} ${ctx.request.body}`", "--app", "called")
+    done = platform.run("invoke", "called/greet", "--body", "some text")
+    assert "POST some text" in done.stdout
+    file = tmp_path / "body.json"
+    file.write_text('{"a": 1}')
+    whole = json.loads(platform.run("invoke", "called/greet", "-d", f"@{file}", "--method", "PUT", "--json").stdout)
+    assert (whole["state"], whole["reply"]["body"]["text"]) == ("succeeded", 'PUT {"a": 1}')
+    again = json.loads(platform.run("replay", whole["id"], "--no-wait", "--json").stdout)
+    assert platform.api("GET", f"/invocations/{again['invocation']}").json["replay_of"] == whole["id"]
+
+
+def test_a_token_is_issued_and_revoked_by_what_the_commands_print(platform: Platform) -> None:
+    issued = json.loads(platform.run("tokens", "issue", "ci", "--role", "viewer", "--json").stdout)
+    assert platform.run("apps", "--token", issued["token"])
+    revoked = json.loads(platform.run("tokens", "revoke", issued["id"], "--json").stdout)
+    assert revoked == {"id": issued["id"], "revoked": True}
+    platform.run("apps", "--token", issued["token"], expect=1)
+
+
 def _until(read: Any, wanted: str, *, key: str = "id") -> list[Any]:
     """What ``read`` gives once the projection shows ``wanted``."""
     import time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 
 import click
@@ -47,3 +48,25 @@ def test_a_setting_that_cannot_be_ends_with_2_and_says_what_is_expected() -> Non
     result = CliRunner().invoke(picloud, ["up", "--workers", "many"])
     assert result.exit_code == 2
     assert "PICLOUD_WORKERS is 'many'; expected a whole number" in result.output
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield " ".join((*path, name)), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands(picloud)), ids=lambda value: str(value))
+def test_no_two_parameters_of_a_command_share_a_name(name: str, command: click.Command) -> None:
+    context = click.Context(command)
+    spellings: list[str] = []
+    for parameter in command.get_params(context):
+        spellings.append(f"as {parameter.name} in Python")
+        if isinstance(parameter, click.Option):
+            spellings += (*parameter.opts, *parameter.secondary_opts)
+    twice = {spelling for spelling in spellings if spellings.count(spelling) > 1}
+    assert not twice, f"picloud {name} means two things by {', '.join(sorted(twice))}"
