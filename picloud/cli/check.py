@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from picloud.cli.excerpt import excerpt
 from picloud.rhai import Engine, RhaiError
+from picloud.rhai.tools.report import report
 
 
 @click.command("check")
@@ -30,7 +30,7 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         elif error is None:
             click.echo(f"{file}: {click.style('ok', fg='green')}")
         else:
-            click.echo(_shown(file, source, error))
+            click.echo(report(error, {"": source}, str(file), colours=True))
     if not good:
         raise SystemExit(1)
 
@@ -41,14 +41,6 @@ def _compile(source: str) -> RhaiError | None:
     except RhaiError as error:
         return error
     return None
-
-
-def _shown(file: Path, source: str, error: RhaiError) -> str:
-    place = ":".join(str(part) for part in (file, error.line, error.column) if part)
-    lines = f"{place}: {click.style('error:', fg='red', bold=True)} {error.message}"
-    if error.line and (shown := excerpt(source, error.line, error.column)):
-        lines += f"\n{shown}"
-    return lines
 
 
 def _read(file: Path) -> str:

@@ -10,8 +10,8 @@ import click
 
 from picloud.cli import seen, show
 from picloud.cli.client import Client, ProblemError
-from picloud.cli.excerpt import excerpt
 from picloud.cli.target import Target, with_target
+from picloud.rhai.tools.excerpt import excerpt
 
 _NOT_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 

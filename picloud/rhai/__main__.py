@@ -6,30 +6,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from pathlib import Path
 from typing import TextIO
 
 from picloud.rhai.engine import Engine
-from picloud.rhai.errors import RhaiError
-from picloud.rhai.limits import Limits
-from picloud.rhai.printing import display
-from picloud.rhai.runtime.run import DefaultHost
 from picloud.rhai.scoreboard import LIMITS, answer
-
-
-class _Terminal(DefaultHost):
-    """Prints to standard output, debugs to standard error with the place."""
-
-    def on_print(self, text: str) -> None:
-        print(text)
-
-    def on_debug(self, text: str, line: int, column: int) -> None:
-        print(f"{line}:{column} | {text}", file=sys.stderr)
-
-    def on_sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 def scoreboard(lines: TextIO, out: TextIO) -> None:
@@ -40,33 +20,6 @@ def scoreboard(lines: TextIO, out: TextIO) -> None:
             asked = json.loads(line)
             out.write(json.dumps({"id": asked["id"], **answer(asked["src"], engine)}, ensure_ascii=False) + "\n")
             out.flush()
-
-
-def execute(path: str) -> int:
-    """Run a script from a file, `-` being standard input; print its value unless that is `()`.
-
-    Return the exit status.
-    """
-    source = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    try:
-        value = Engine(Limits()).compile(source).run(host=_Terminal())
-    except RhaiError as error:
-        print(explained(error, source, path), file=sys.stderr)
-        return 1
-    if value is not None:
-        print(display(value))
-    return 0
-
-
-def explained(error: RhaiError, source: str, path: str) -> str:
-    """Return an error's message with the line of the script that it is about, and a caret under the place."""
-    place = f"{path}:{error.line}:{error.column}: " if error.line else f"{path}: "
-    lines = source.splitlines()
-    shown = f"{place}{error.message}"
-    if 0 < error.line <= len(lines):
-        text = lines[error.line - 1].replace("\t", " ")
-        shown += f"\n    {text}\n    {' ' * (error.column - 1)}^"
-    return shown
 
 
 def main() -> int:
@@ -81,7 +34,9 @@ def main() -> int:
     if options.jsonl:
         scoreboard(sys.stdin, sys.stdout)
         return 0
-    return execute(options.file)
+    from picloud.rhai.tools.terminal import execute
+
+    return execute(options.file, Engine())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from picloud.domain.errors import DomainError
 from picloud.rhai import Engine, RhaiError
+from picloud.rhai.tools.excerpt import excerpt
 
 
 class SyntaxFault(DomainError):
@@ -29,15 +30,3 @@ def check_source(source: str) -> None:
         Engine().compile(source)
     except RhaiError as error:
         raise SyntaxFault(error, source) from error
-
-
-def excerpt(source: str, line: int, column: int) -> str:
-    """The line with a caret under the place; empty if there is no place."""
-    lines = source.splitlines()
-    if not 1 <= line <= len(lines):
-        return ""
-    text = lines[line - 1]
-    start = max(0, column - 60)
-    shown = text[start : start + 100]
-    gap = "".join("\t" if char == "\t" else " " for char in text[start : column - 1])
-    return f"{shown}\n{gap}^"

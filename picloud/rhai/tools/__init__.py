@@ -1,0 +1,9 @@
+"""For people who write scripts: how errors are shown, advice, warnings, the formatter and the REPL.
+
+    excerpt.py    a line of a script with a caret under a place
+    report.py     an error as a person reads it: message, excerpts of all places that it tells, advice
+    terminal.py   a run that prints to the terminal and finds modules in a folder
+
+Nothing in here runs unless somebody asks for it: the compiler and the runtime know none of these modules, and messages
+of errors are the language's own. What is said beside them is ours.
+"""
