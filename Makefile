@@ -10,7 +10,7 @@ READY := $(VENV)/.picloud-ready
 DEV   := $(VENV)/.picloud-dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format fuzz bench docs lock clean
+.PHONY: help up test lint format fuzz bench bench-rhai docs lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,9 @@ fuzz: $(DEV) ## run the tests that make up their own cases, with many more of th
 
 bench: $(DEV) ## measure, as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-rhai: $(DEV) ## measure Rhai programs against the same written in Python (ARGS="--only sieve --limits")
+	$(BIN)/python -m tests.benchmarks.rhai $(ARGS)
 
 # The stamps depend on the locks alone: the code itself is installed as a link to this folder.
 $(BIN)/pip:

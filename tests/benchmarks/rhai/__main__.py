@@ -1,0 +1,66 @@
+"""``python -m tests.benchmarks.rhai [run] [--only NAME] [--rounds N] [--limits] [--json]``: see the package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from statistics import geometric_mean
+
+from picloud.executor.protocol import Limits as PlatformLimits
+from picloud.rhai import Engine, Limits
+from tests.benchmarks.rhai.pair import Pair, names
+
+OPERATIONS = 1_000_000_000_000
+"""Far more than any program needs, but a budget: so what pays for operations is in the code that is measured."""
+
+
+def platform_limits() -> Limits:
+    """All limits of a run on the platform, but for the number of operations."""
+    limits = PlatformLimits()
+    return Limits(
+        max_operations=OPERATIONS,
+        max_call_levels=limits.call_levels,
+        max_string_size=limits.string_bytes,
+        max_array_size=limits.array_items,
+        max_map_size=limits.map_items,
+        max_modules=100,
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Time all programs, and print a table."""
+    limits = platform_limits() if arguments.limits else Limits(max_operations=OPERATIONS)
+    pairs = [Pair(name, Engine(limits)) for name in arguments.only or names()]
+    if not arguments.json:
+        print(f"{'program':<12} {'Rhai s':>9} {'Python s':>9} {'ratio':>7}")
+    for pair in pairs:
+        pair.check()
+        for _ in range(arguments.rounds):
+            pair.measure()
+        if not arguments.json:
+            print(f"{pair.name:<12} {pair.rhai:9.4f} {pair.python:9.4f} {pair.ratio:7.2f}", flush=True)
+    mean = geometric_mean(pair.ratio for pair in pairs)
+    worst = max(pairs, key=lambda pair: pair.ratio)
+    if arguments.json:
+        programs = {pair.name: {"rhai": pair.rhai, "python": pair.python, "ratio": pair.ratio} for pair in pairs}
+        print(json.dumps({"programs": programs, "geometric_mean": mean, "worst": worst.name}, indent=1))
+        return
+    print(f"geometric mean {mean:.2f} (at most 1.5), worst {worst.ratio:.2f} in {worst.name} (none above 2.5)")
+
+
+def main() -> int:
+    """Do what was asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="make bench-rhai", description="Rhai programs against the same in Python")
+    parser.add_argument("--only", action="append", choices=names(), help="only this program; may be given repeatedly")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each, of which the fastest counts (default: 5)")
+    parser.add_argument(
+        "--limits", action="store_true", help="with the platform's limits on sizes, not on operations alone"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    run(parser.parse_args())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
