@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.rhai [run] [--only NAME] [--rounds N] [--limits] [--json]``: see the package."""
+"""``python -m tests.benchmarks.rhai [run | compile] [--only NAME] [--rounds N] [--limits] [--json]``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from statistics import geometric_mean
 
 from picloud.executor.protocol import Limits as PlatformLimits
 from picloud.rhai import Engine, Limits
+from tests.benchmarks.rhai import compiling
 from tests.benchmarks.rhai.pair import Pair, names
 
 OPERATIONS = 1_000_000_000_000
@@ -30,8 +31,7 @@ def platform_limits() -> Limits:
 
 def run(arguments: argparse.Namespace) -> None:
     """Time all programs, and print a table."""
-    limits = platform_limits() if arguments.limits else Limits(max_operations=OPERATIONS)
-    pairs = [Pair(name, Engine(limits)) for name in arguments.only or names()]
+    pairs = [Pair(name, Engine(_limits(arguments))) for name in arguments.only or names()]
     if not arguments.json:
         print(f"{'program':<12} {'Rhai s':>9} {'Python s':>9} {'ratio':>7}")
     for pair in pairs:
@@ -49,16 +49,37 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"geometric mean {mean:.2f} (at most 1.5), worst {worst.ratio:.2f} in {worst.name} (none above 2.5)")
 
 
+def compile_scripts(arguments: argparse.Namespace) -> None:
+    """Time the compiler's stages for scripts of some lengths, and print a table."""
+    rows = compiling.table(_limits(arguments), arguments.rounds)
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print(f"{'lines':>6} " + "".join(f"{stage:>10}" for stage in (*compiling.STAGES, "all ms", "µs a line")))
+    for row in rows:
+        times = "".join(f"{row[stage]:10.3f}" for stage in (*compiling.STAGES, "all"))
+        print(f"{row['lines']:6} {times}{row['line']:10.1f}")
+    print("target: under 1 ms for 50 lines, and the same for each line of a longer script")
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    return platform_limits() if arguments.limits else Limits(max_operations=OPERATIONS)
+
+
 def main() -> int:
     """Do what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench-rhai", description="Rhai programs against the same in Python")
+    parser.add_argument(
+        "what", nargs="?", choices=("run", "compile"), default="run", help="what to time (default: run)"
+    )
     parser.add_argument("--only", action="append", choices=names(), help="only this program; may be given repeatedly")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, of which the fastest counts (default: 5)")
     parser.add_argument(
         "--limits", action="store_true", help="with the platform's limits on sizes, not on operations alone"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    run(parser.parse_args())
+    arguments = parser.parse_args()
+    (run if arguments.what == "run" else compile_scripts)(arguments)
     return 0
 
 
