@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -68,11 +69,17 @@ class Engine:
         return self._compiled(source, dynamic=False)
 
     def _compiled(self, source: str, *, dynamic: bool) -> Program:
+        # Trees hold no cycles, so the garbage collector would look at all their nodes again and again for nothing.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             return self._of_tree(parse(source, self.limits, optimize=not dynamic), source, dynamic=dynamic)
         except RecursionError:
             text = "Expression exceeds maximum complexity"
             raise RhaiError.parse("ExprTooDeep", text, None, "ExprTooDeep") from None
+        finally:
+            if collects:
+                gc.enable()
 
     def _of_tree(self, script: Script, identity: str, *, dynamic: bool) -> Program:
         resolution = resolve(script, dynamic=dynamic)

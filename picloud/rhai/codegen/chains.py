@@ -513,7 +513,7 @@ class Chains(Expressions):
         if root.constant:
             # Rust finds out that it is a constant only when it has got to the element.
             tried = self._slow_assignment(root, steps, entries, value, node).value
-            tried.func.id = "assign_constant"
+            tried.func = nodes.name("assign_constant")
             self.out.append(nodes.statement(tried))
             raises = nodes.call("constant", [nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(raises))

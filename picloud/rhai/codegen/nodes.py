@@ -7,6 +7,7 @@ The classes are Python's own with a default place, so that only nodes that may f
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any, Final
 
 from picloud.rhai.errors import Position
@@ -171,14 +172,18 @@ OPERATORS: Final[dict[str, Any]] = {
 _NOT, _USUB, _AND, _OR = ast.Not(), ast.USub(), ast.And(), ast.Or()
 
 
+@lru_cache(2048)
 def name(identifier: str) -> Name:
-    """Return a variable to read."""
+    """Return a variable to read. It is one node for all that read it, so it can't be given a place."""
     return Name(identifier, LOAD)
+
+
+_NONE: Final = Constant(None)
 
 
 def constant(value: Any) -> Constant:
     """Return a literal."""
-    return Constant(value)
+    return _NONE if value is None else Constant(value)
 
 
 def place(node: Any, position: Position) -> Any:
@@ -190,7 +195,7 @@ def place(node: Any, position: Position) -> Any:
 
 def call(function: str, arguments: list[Any], position: Position | None = None) -> Call:
     """Return a call of a helper or function."""
-    node = Call(Name(function, LOAD), arguments, [])
+    node = Call(name(function), arguments, [])
     if position is not None:
         place(node, position)
     return node
@@ -273,7 +278,7 @@ def between(low: Any, value: Any, high: Any) -> Compare:
 
 def is_type(value: Any, type_name: str) -> Compare:
     """Return the test whether a value is of a Python type."""
-    return Compare(Call(Name("type", LOAD), [value], []), [OPERATORS["is"]], [Name(type_name, LOAD)])
+    return Compare(Call(name("type"), [value], []), [OPERATORS["is"]], [name(type_name)])
 
 
 def statement(value: Any) -> Expr:

@@ -425,7 +425,7 @@ class Statements(Calls):
         self._finish_loop(result, destination)
 
     def _loop_over_ticks(self, node: Node, body: list[Any]) -> None:
-        ticks = nodes.place(nodes.name("T"), (node.line, node.column))
+        ticks = nodes.place(nodes.Name("T", nodes.LOAD), (node.line, node.column))
         loop = nodes.For(nodes.Name("_", nodes.STORE), ticks, body or [nodes.Pass()], [])
         self.out.append(nodes.place(loop, (node.line, node.column)))
 
