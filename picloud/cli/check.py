@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from picloud.rhai import Engine, RhaiError
+from picloud.rhai.tools.mending import advice_on_parsing
 from picloud.rhai.tools.report import report
 
 
@@ -25,14 +27,24 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         error = _compile(source := _read(file))
         good = good and error is None
         if as_json:
-            found = error and {"message": error.message, "line": error.line, "column": error.column}
+            found = error and _described(error, source)
             click.echo(json.dumps({"file": str(file), "ok": error is None, "error": found}))
         elif error is None:
             click.echo(f"{file}: {click.style('ok', fg='green')}")
         else:
-            click.echo(report(error, {"": source}, str(file), colours=True))
+            click.echo(report(error, {"": source}, str(file), advice=advice_on_parsing(error, source), colours=True))
     if not good:
         raise SystemExit(1)
+
+
+def _described(error: RhaiError, source: str) -> dict[str, Any]:
+    return {
+        "kind": error.kind,
+        "message": error.message,
+        "line": error.line,
+        "column": error.column,
+        "advice": [str(advice) for advice in advice_on_parsing(error, source)],
+    }
 
 
 def _compile(source: str) -> RhaiError | None:

@@ -104,4 +104,6 @@ def _explained(error: ProblemError, file: Path, source: str) -> click.ClickExcep
     text = f"{place}: {problem['detail']}"
     if shown := excerpt(source, line, column):
         text += f"\n{shown}"
+    for advice in problem.get("advice") or ():
+        text += f"\n  = {advice}"
     return click.ClickException(text + "\nNothing was deployed.")

@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 
 from picloud.cli import show
-from picloud.cli.client import Client
+from picloud.cli.client import Client, ProblemError
+from picloud.cli.failure import explanation
 from picloud.cli.scripts import split_title
 from picloud.cli.target import Target, with_target
 
@@ -57,13 +58,13 @@ def invocations(target: Target, app: str, limit: int, as_json: bool, **filters: 
 @with_target
 def invocation(target: Target, invocation: str, as_json: bool) -> None:
     """Show one invocation whole: input, attempts, logs, answer, events."""
-    whole = Client(target).get("invocations", invocation)
+    client = Client(target)
+    whole = client.get("invocations", invocation)
     if as_json:
         show.as_json(whole)
         return
     _facts(whole)
-    for attempt in whole["attempts"]:
-        _attempt(attempt)
+    _attempts(client, whole)
     if whole["logs"]:
         click.echo(click.style("\nlogs", bold=True))
         for line in whole["logs"]:
@@ -95,6 +96,29 @@ def _facts(whole: dict[str, Any]) -> None:
     for name, value in facts:
         if value:
             click.echo(f"{name:<12} {value}")
+
+
+def _attempts(client: Client, whole: dict[str, Any], *, failed: bool = False) -> None:
+    """Show the attempts, or those that failed, the errors with their lines of the script."""
+    source: str | None = None
+    for attempt in whole["attempts"]:
+        error = attempt.get("error")
+        if error is None and failed:
+            continue
+        _attempt(attempt)
+        if error is not None and error["line"]:
+            source = _source(client, whole) if source is None else source
+            for line in explanation(error, source):
+                click.echo(f"  {line}")
+
+
+def _source(client: Client, whole: dict[str, Any]) -> str:
+    """The version that ran; empty if it can't be had any more."""
+    path = ("apps", whole["app"], "scripts", whole["script"], "source")
+    try:
+        return client.send("GET", *path, query={"version": whole["version"]}).content.decode(errors="replace")
+    except ProblemError:
+        return ""
 
 
 def _attempt(attempt: dict[str, Any]) -> None:
@@ -261,7 +285,7 @@ def _follow(client: Client, invocation: str, *, wait: bool, as_json: bool) -> No
     if as_json:
         show.as_json(whole)
     else:
-        _end(whole)
+        _end(client, whole)
     if whole["state"] != "succeeded":
         raise SystemExit(1)
 
@@ -276,13 +300,11 @@ def _ended(client: Client, invocation: str) -> dict[str, Any]:
     return whole
 
 
-def _end(whole: dict[str, Any]) -> None:
+def _end(client: Client, whole: dict[str, Any]) -> None:
     click.echo(whole["state"], err=True)
     if whole["reply"] is not None:
         _reply(whole["reply"])
-    for attempt in whole["attempts"]:
-        if attempt.get("error"):
-            _attempt(attempt)
+    _attempts(client, whole, failed=True)
 
 
 @click.command("cancel")

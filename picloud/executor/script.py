@@ -12,10 +12,10 @@ from typing import Final
 from picloud.executor.answer import Answers, InvalidAnswer
 from picloud.executor.context import context_of
 from picloud.executor.host import FIRST_SLICE, ScriptHost
-from picloud.executor.modules import METHODS, MODULES
+from picloud.executor.language import platform_engine
 from picloud.executor.protocol import Limits, Run, RunError
 from picloud.executor.scheduler import ActiveRun, Outcome, RunEnded
-from picloud.rhai import Constant, Engine, Module, Program, Registry, RhaiError
+from picloud.rhai import Constant, Engine, Program, RhaiError
 from picloud.rhai import Limits as LanguageLimits
 from picloud.rhai.runtime.places import FILENAME, here
 
@@ -54,9 +54,7 @@ class Programs:
         wanted = _language_limits(limits)
         engine = next((engine for engine in self._engines.values() if engine.limits == wanted), None)
         if engine is None:
-            modules = {name: Module("", Registry(package.natives)) for name, package in MODULES.items()}
-            engine = Engine(wanted, modules)
-            engine.register(METHODS.natives)
+            engine = platform_engine(wanted)
         self._engines[limits] = engine
         return engine
 

@@ -107,6 +107,10 @@ class Registry:
         """Return all natives of a name and number of parameters."""
         return self._candidates.get((key, count), {}).values()
 
+    def named(self, name: str) -> list[Native]:
+        """Return all functions of a name, whatever they take."""
+        return [native for (key, _), natives in self._candidates.items() if key == name for native in natives.values()]
+
     def names(self) -> set[str]:
         """Return the names of all functions, without getters, setters and indexers."""
         return {name for name, _ in self._candidates if "$" not in name}

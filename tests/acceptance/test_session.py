@@ -91,6 +91,19 @@ def test_a_syntax_error_is_told_with_its_place_and_nothing_is_deployed(platform:
     answer = platform.api("PUT", "/apps/broken/scripts/greet", {"source": "let a = 1;\nlet b = ;\n"})
     assert (answer.status, answer.json["line"], answer.json["column"]) == (422, 2, 9)
     assert platform.api("GET", "/apps/broken").status == 404
+    answer = platform.api("PUT", "/apps/broken/scripts/greet", {"source": "let a = null;"})
+    assert answer.json["detail"] == "'null' is a reserved keyword"
+    assert answer.json["advice"] == ["the value that means nothing is `()`"]
+
+
+def test_a_failed_call_shows_the_line_and_what_was_meant(platform: Platform, tmp_path: Path) -> None:
+    source = "fn price(item) {\n    item.cost * factr\n}\nlet factor = 2;\nprice(#{ cost: 3 })"
+    deploy(platform, tmp_path, source, "--app", "meant", *ROUTE)
+    invocation = platform.call("GET", "/apps/meant/greet/ada").json["invocation"]
+    shown = platform.run("invocation", invocation).stdout
+    assert "ErrorVariableNotFound: Variable not found: factr" in shown
+    assert "  2 |     item.cost * factr\n      |                 ^\n" in shown
+    assert "  5 | price(#{ cost: 3 })\n      | ^ `price` is called here" in shown
 
 
 def test_two_editors_do_not_overwrite_each_other_unknowingly(platform: Platform, tmp_path: Path) -> None:

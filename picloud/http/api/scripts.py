@@ -58,6 +58,7 @@ def _deploy(request: Request) -> Reply:
             line=fault.line,
             column=fault.column,
             excerpt=fault.excerpt,
+            advice=fault.advice,
             remedy=fault.remedy,
         ) from fault
     version = done.version

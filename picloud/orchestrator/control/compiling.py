@@ -5,10 +5,12 @@ from __future__ import annotations
 from picloud.domain.errors import DomainError
 from picloud.rhai import Engine, RhaiError
 from picloud.rhai.tools.excerpt import excerpt
+from picloud.rhai.tools.mending import advice_on_parsing
 
 
 class SyntaxFault(DomainError):
-    """The source is not Rhai. ``line`` and ``column`` are 1 and up; ``excerpt`` shows the line with a caret below."""
+    """The source is not Rhai. ``line`` and ``column`` are 1 and up; ``excerpt`` shows the line with a caret below;
+    ``advice`` says how to mend it, if that is known."""
 
     code = "syntax_error"
 
@@ -22,6 +24,7 @@ class SyntaxFault(DomainError):
         self.line = error.line
         self.column = error.column
         self.excerpt = excerpt(source, error.line, error.column)
+        self.advice = [str(advice) for advice in advice_on_parsing(error, source)]
 
 
 def check_source(source: str) -> None:

@@ -2,6 +2,11 @@
 
     excerpt.py    a line of a script with a caret under a place
     report.py     an error as a person reads it: message, excerpts of all places that it tells, advice
+    advice.py     how an error of a run might be mended, "did you mean"
+    mending.py    the same for errors of the parser
+    spelling.py   which of several names somebody may have meant
+    foreign.py    words, signs and functions of other languages
+    bindings.py   who declares each name of a script, and who uses it
     terminal.py   a run that prints to the terminal and finds modules in a folder
 
 Nothing in here runs unless somebody asks for it: the compiler and the runtime know none of these modules, and messages

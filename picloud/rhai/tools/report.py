@@ -21,6 +21,7 @@ from typing import Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.tools.excerpt import excerpt, printable
+from picloud.rhai.tools.mending import Advice
 
 MOST_CALLS: Final = 6
 """Calls of which the line is shown; of a deeper stack the innermost and the outermost ones."""
@@ -41,6 +42,7 @@ class Note:
     line: int
     column: int
     label: str = ""
+    is_call: bool = False
 
 
 def report(
@@ -48,7 +50,7 @@ def report(
     sources: Mapping[str, str],
     name: str,
     *,
-    advice: Iterable[str] = (),
+    advice: Iterable[Advice] = (),
     colours: bool = False,
 ) -> str:
     """Return an error as text of several lines, without a newline at the end.
@@ -62,7 +64,8 @@ def report(
     own, *calls = _counted(notes)
     lines = _excerpt(own, sources)
     shown += lines
-    shown += [advised(text, own.line if lines else 0, colours=colours) for text in advice]
+    for piece in advice:
+        shown += _advised(piece, own, sources, colours=colours)
     left_out = len(calls) - MOST_CALLS
     if left_out > 0:
         calls = calls[: MOST_CALLS // 2] + calls[-(MOST_CALLS // 2) :]
@@ -82,11 +85,12 @@ def heading(name: str, line: int, column: int, message: str, *, severity: str = 
     return f"{printable(place)}: {word} {printable(message)}"
 
 
-def advised(text: str, line: int, *, colours: bool = False) -> str:
-    """Return a piece of advice as it stands below the excerpt of a line."""
-    gap = " " * (len(str(line)) + 3 if line else 2)
-    sign = f"{_CYAN}={_PLAIN}" if colours else "="
-    return f"{gap}{sign} {text}"
+def _advised(advice: Advice, own: Note, sources: Mapping[str, str], *, colours: bool) -> list[str]:
+    """Return a piece of advice: below the excerpt of the error, or with an excerpt of its own."""
+    if advice.line:
+        return _excerpt(Note(source=own.source, line=advice.line, column=advice.column, label=advice.text), sources)
+    gap = " " * (len(str(own.line)) + 3 if own.line and own.source in sources else 2)
+    return [f"{gap}{f'{_CYAN}={_PLAIN}' if colours else '='} {advice.text}"]
 
 
 def place_of(error: RhaiError) -> Note:
@@ -103,7 +107,9 @@ def _notes(error: RhaiError) -> list[Note]:
         if at.kind == "ErrorInFunctionCall":
             function, module = at.payload
             what = "a closure" if function.startswith("anon$") else f"`{function}`"
-            notes.append(Note(source=source, line=at.line, column=at.column, label=f"{what} is called here"))
+            notes.append(
+                Note(source=source, line=at.line, column=at.column, label=f"{what} is called here", is_call=True)
+            )
             source = _EVALUATED if function == "eval" else module
         else:
             notes.append(Note(source=source, line=at.line, column=at.column, label="in this module"))
@@ -127,6 +133,6 @@ def _excerpt(note: Note, sources: Mapping[str, str]) -> list[str]:
     if source is None or not note.line:
         return []
     lines = excerpt(source, note.line, note.column, note.label)
-    if lines and note.source and note.label:
+    if lines and note.source and note.is_call:
         lines = f"  in {note.source}:\n{lines}"
     return [lines] if lines else []

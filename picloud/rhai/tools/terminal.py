@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,8 @@ from picloud.rhai.engine import Engine
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.printing import display
 from picloud.rhai.runtime.run import DefaultHost
-from picloud.rhai.tools.report import report
+from picloud.rhai.tools.advice import advise
+from picloud.rhai.tools.report import place_of, report
 
 SUFFIX: Final = ".rhai"
 """What is added to the path of an import to make it a file's."""
@@ -53,6 +55,13 @@ class Terminal(DefaultHost):
         return self.sources[path]
 
 
+def explained(error: RhaiError, sources: Mapping[str, str], name: str, engine: Engine) -> str:
+    """Return an error as standard error shows it, with advice."""
+    source = sources.get(place_of(error).source)
+    advice = advise(error, source, engine) if source is not None else ()
+    return report(error, sources, name, advice=advice, colours=sys.stderr.isatty())
+
+
 def read(path: str) -> str:
     """Return the text of a script; ``-`` is standard input.
 
@@ -79,8 +88,7 @@ def execute(path: str, engine: Engine) -> int:
         value = engine.compile(source).run(host=host)
     except RhaiError as error:
         sys.stdout.flush()
-        text = report(error, {**host.sources, "": source}, path, colours=sys.stderr.isatty())
-        print(text, file=sys.stderr)
+        print(explained(error, {**host.sources, "": source}, path, engine), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
