@@ -8,6 +8,7 @@ import pytest
 
 from picloud.rhai import Engine, RhaiError
 from picloud.rhai.runtime.run import DefaultHost
+from picloud.rhai.tools.mending import Advice
 from picloud.rhai.tools.report import report
 
 
@@ -88,4 +89,7 @@ def test_a_place_in_a_text_given_to_eval_is_not_looked_for_in_the_script() -> No
 
 def test_an_error_without_a_place_has_no_line() -> None:
     error = RhaiError("ErrorTerminated", position=None)
-    assert report(error, {"": "x"}, "a.rhai", advice=["try less"]) == "a.rhai: error: Script terminated\n  = try less"
+    assert (
+        report(error, {"": "x"}, "a.rhai", advice=[Advice("try less")])
+        == "a.rhai: error: Script terminated\n  = try less"
+    )
