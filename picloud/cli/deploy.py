@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from picloud.cli import seen, show
+from picloud.cli.check import read_script
 from picloud.cli.client import Client, ProblemError
 from picloud.cli.target import Target, with_target
 from picloud.rhai.tools.excerpt import excerpt
@@ -43,7 +44,7 @@ def command(
     \b
       picloud deploy examples/hello.rhai --app demo --route 'GET /hello/{name}'
     """
-    source = _read(file)
+    source = read_script(file)
     script = name or _NOT_NAME.sub("-", file.stem.lower()).strip("-")
     known = seen.version(target.url, app, script)
     content = {"source": source, "routes": list(routes), "durability": durability}
@@ -82,15 +83,6 @@ def _is_deployed(client: Client, path: tuple[str, ...]) -> bool:
             return False
         raise
     return True
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_bytes().decode()
-    except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{file} is not UTF-8: byte {error.start}") from None
 
 
 def _explained(error: ProblemError, file: Path, source: str) -> click.ClickException:

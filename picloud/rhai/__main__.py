@@ -30,13 +30,15 @@ def main() -> int:
     wanted.add_argument(
         "--jsonl", action="store_true", help='answer lines {"id", "src"} from standard input, for comparison'
     )
+    parser.add_argument("--warn", action="store_true", help="tell what is probably a mistake before running")
+    parser.add_argument("--strict", action="store_true", help="as --warn, and don't run a script with a warning")
     options = parser.parse_args()
     if options.jsonl:
         scoreboard(sys.stdin, sys.stdout)
         return 0
     from picloud.rhai.tools.terminal import execute
 
-    return execute(options.file, Engine())
+    return execute(options.file, Engine(), warn=options.warn, strict=options.strict)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,11 @@
     mending.py    the same for errors of the parser
     spelling.py   which of several names somebody may have meant
     foreign.py    words, signs and functions of other languages
+    warnings.py   what in a script that compiles is most likely a mistake, a Remark (remark.py) for each
+    calls.py      of these: names and calls that nothing answers, functions that nobody calls
+    comparisons.py  of these: comparisons whose answer is known
     bindings.py   who declares each name of a script, and who uses it
+    tree.py       going through a syntax tree
     terminal.py   a run that prints to the terminal and finds modules in a folder
 
 Nothing in here runs unless somebody asks for it: the compiler and the runtime know none of these modules, and messages

@@ -22,6 +22,8 @@ from picloud.rhai.tools.bindings import Bindings, Name, Use, bindings
 from picloud.rhai.tools.mending import Advice, Mistake, mend
 from picloud.rhai.tools.spelling import near
 
+UNKNOWN: Final = "?"
+"""The type of an argument that nobody knows yet."""
 _SIGNATURE: Final = re.compile(r"(?:(?P<path>.*)::)?(?P<name>[^ ]+) \((?P<types>.*)\)\Z", re.DOTALL)
 _PROPERTY: Final = re.compile(
     r"(?:Unknown|No writable) property '(.*?)' - a [gs]etter is not registered for type '(.*?)'"
@@ -43,19 +45,34 @@ def advise(error: RhaiError, source: str, engine: Engine, variables: Collection[
     return advise_on(mistake, source, engine, variables)
 
 
-def advise_on(mistake: Mistake, source: str, engine: Engine, variables: Collection[str] = ()) -> tuple[Advice, ...]:
-    """As :func:`advise`, for an error of which only its description is left."""
+def advise_on(
+    mistake: Mistake,
+    source: str,
+    engine: Engine,
+    variables: Collection[str] = (),
+    *,
+    known: tuple[Script, Bindings] | None = None,
+) -> tuple[Advice, ...]:
+    """As :func:`advise`, for an error of which only its description is left.
+
+    ``known`` is what was read out of the source before, if it was.
+    """
     if mistake.parsing:
         return mend(mistake, source)
     look = _RULES.get(mistake.kind)
     if look is None:
         return ()
+    script, names = known or _read(source)
+    found = look(_Case(mistake, script, names, engine, variables))
+    return (found,) if found else ()
+
+
+def _read(source: str) -> tuple[Script, Bindings]:
     try:
         script = parse(source, Limits(), optimize=False)
     except RhaiError:
         script = Script([], [])
-    found = look(_Case(mistake, script, bindings(script), engine, variables))
-    return (found,) if found else ()
+    return script, bindings(script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +253,10 @@ def _operator(sign: str, types: list[str]) -> Advice | None:
 
 def _takes(registry: Registry, name: str, first: list[str]) -> bool:
     """Whether some function of the name takes a first argument of the type."""
-    return any(not first or native.parameters[:1] in ((first[0],), ("any",)) for native in registry.named(name))
+    return any(
+        not first or first[0] == UNKNOWN or native.parameters[:1] in ((first[0],), ("any",))
+        for native in registry.named(name)
+    )
 
 
 def _signatures(registry: Registry, name: str, types: list[str], path: str = "") -> str:
@@ -246,7 +266,7 @@ def _signatures(registry: Registry, name: str, types: list[str], path: str = "")
         return ""
 
     def differs(parameters: tuple[str, ...]) -> tuple[int, int]:
-        other_first = bool(types) and parameters[:1] not in ((types[0],), ("any",))
+        other_first = bool(types) and types[0] != UNKNOWN and parameters[:1] not in ((types[0],), ("any",))
         return other_first, abs(len(parameters) - len(types))
 
     best = sorted(known, key=differs)

@@ -22,6 +22,7 @@ from typing import Final
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.tools.excerpt import excerpt, printable
 from picloud.rhai.tools.mending import Advice
+from picloud.rhai.tools.remark import Remark
 
 MOST_CALLS: Final = 6
 """Calls of which the line is shown; of a deeper stack the innermost and the outermost ones."""
@@ -73,6 +74,17 @@ def report(
         if left_out > 0 and index == MOST_CALLS // 2:
             shown.append(f"  … {left_out} more {'call' if left_out == 1 else 'calls'} …")
         shown += _excerpt(call, sources)
+    return "\n".join(shown)
+
+
+def report_remark(remark: Remark, source: str, name: str, *, colours: bool = False) -> str:
+    """Return a warning as text of several lines, without a newline at the end."""
+    message = f"{remark.text} [{remark.code}]"
+    shown = [heading(name, remark.line, remark.column, message, severity="warning", colours=colours)]
+    note = Note(source="", line=remark.line, column=remark.column)
+    shown += _excerpt(note, {"": source})
+    if remark.advice:
+        shown += _advised(Advice(remark.advice), note, {"": source}, colours=colours)
     return "\n".join(shown)
 
 

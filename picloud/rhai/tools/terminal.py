@@ -17,7 +17,8 @@ from picloud.rhai.errors import RhaiError
 from picloud.rhai.printing import display
 from picloud.rhai.runtime.run import DefaultHost
 from picloud.rhai.tools.advice import advise
-from picloud.rhai.tools.report import place_of, report
+from picloud.rhai.tools.report import place_of, report, report_remark
+from picloud.rhai.tools.warnings import warnings
 
 SUFFIX: Final = ".rhai"
 """What is added to the path of an import to make it a file's."""
@@ -62,6 +63,14 @@ def explained(error: RhaiError, sources: Mapping[str, str], name: str, engine: E
     return report(error, sources, name, advice=advice, colours=sys.stderr.isatty())
 
 
+def _warn(source: str, name: str, engine: Engine) -> bool:
+    """Print the warnings, and return whether there are any."""
+    found = warnings(source, engine)
+    for remark in found:
+        print(report_remark(remark, source, name, colours=sys.stderr.isatty()), file=sys.stderr)
+    return bool(found)
+
+
 def read(path: str) -> str:
     """Return the text of a script; ``-`` is standard input.
 
@@ -72,10 +81,11 @@ def read(path: str) -> str:
     return Path(path).read_bytes().decode()
 
 
-def execute(path: str, engine: Engine) -> int:
+def execute(path: str, engine: Engine, *, warn: bool = False, strict: bool = False) -> int:
     """Run a script from a file, ``-`` being standard input; print its value unless that is ``()``.
 
-    Return the exit status: 0, 1 for an error of the script, 2 for a file that can't be read, 130 for Ctrl-C.
+    ``warn`` tells first what is probably a mistake; ``strict`` does too, and doesn't run a script with a warning.
+    Return the exit status: 0, 1 for an error or a strict warning, 2 for a file that can't be read, 130 for Ctrl-C.
     """
     try:
         source = read(path)
@@ -85,7 +95,10 @@ def execute(path: str, engine: Engine) -> int:
         return 2
     host = Terminal(Path() if path == "-" else Path(path).parent)
     try:
-        value = engine.compile(source).run(host=host)
+        program = engine.compile(source)
+        if (warn or strict) and _warn(source, path, engine) and strict:
+            return 1
+        value = program.run(host=host)
     except RhaiError as error:
         sys.stdout.flush()
         print(explained(error, {**host.sources, "": source}, path, engine), file=sys.stderr)

@@ -74,3 +74,34 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 )
 def test_the_examples_compile(script: Path) -> None:
     assert check(script).exit_code == 0
+
+
+def test_warnings_are_shown_when_asked_for_and_spoil_nothing_unless_strict(tmp_path: Path) -> None:
+    path = tmp_path / "unused.rhai"
+    path.write_text("let x = ctx.app;\n1\n")
+    assert check(path).output == f"{path}: ok\n"
+    told = check("--warn", path)
+    assert told.exit_code == 0
+    assert told.output.splitlines() == [
+        f"{path}:1:5: warning: nobody uses `x` [unused-variable]",
+        "  1 | let x = ctx.app;",
+        "    |     ^",
+    ]
+    assert check("--strict", path).exit_code == 1
+    (line,) = check("--strict", "--json", path).output.splitlines()
+    found = json.loads(line)
+    assert (found["ok"], found["error"]) == (True, None)
+    assert [(warning["code"], warning["line"]) for warning in found["warnings"]] == [("unused-variable", 1)]
+
+
+def test_warnings_know_the_platform_and_its_modules(tmp_path: Path) -> None:
+    path = tmp_path / "kv.rhai"
+    path.write_text("kv::gett(ctx.app)")
+    assert "did you mean `kv::get`?" in check("--warn", path).output
+
+
+def test_an_error_comes_with_advice(tmp_path: Path) -> None:
+    path = tmp_path / "elif.rhai"
+    path.write_text("if true { 1 } elif false { 2 }")
+    assert "write `else if`" in check(path).output
+    assert json.loads(check("--json", path).output)["error"]["advice"] == ["`elif` is no word of Rhai: write `else if`"]
