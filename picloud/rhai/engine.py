@@ -21,8 +21,6 @@ from picloud.rhai.syntax import Expression, ExpressionStatement, Script
 from picloud.rhai.values import name_type
 
 _DEFAULT: Final = Limits()
-_FLOAT_FUNCTIONS: Final = frozenset({"sqrt", "sin", "cos", "tan", "exp", "ln", "floor", "ceiling", "round", "abs"})
-"""Standard functions that make a float of a float; a host may put others in their place."""
 
 
 class Engine:
@@ -34,7 +32,9 @@ class Engine:
         self.modules = dict(modules or {})
         self.registry = Registry(standard())
         register_iterators(self.registry)
-        self._options = codegen.Options(limits, self._known, self._changes, self._replacing, self._gives_float)
+        self._options = codegen.Options(
+            limits, self._known, self._changes, self._replacing, self.registry.overloads, self.registry.resolve
+        )
 
     # ---------------------------------------------------------------------------------------- registration
 
@@ -66,14 +66,19 @@ class Engine:
 
     def compile(self, source: str) -> Program:
         """Compile a script. Raises :class:`RhaiError` of stage "parse"."""
-        return self._compiled(source, dynamic=False)
+        return self._compiled(source)
 
-    def _compiled(self, source: str, *, dynamic: bool) -> Program:
+    def compile_open(self, source: str) -> Program:
+        """Compile a script whose functions are called from outside, with anything. Raises :class:`RhaiError`."""
+        return self._compiled(source, from_outside=True)
+
+    def _compiled(self, source: str, *, dynamic: bool = False, from_outside: bool = False) -> Program:
         # Trees hold no cycles, so the garbage collector would look at all their nodes again and again for nothing.
         collects = gc.isenabled()
         gc.disable()
         try:
-            return self._of_tree(parse(source, self.limits, optimize=not dynamic), source, dynamic=dynamic)
+            tree = parse(source, self.limits, optimize=not dynamic)
+            return self._of_tree(tree, source, dynamic=dynamic, from_outside=from_outside)
         except RecursionError:
             text = "Expression exceeds maximum complexity"
             raise RhaiError.parse("ExprTooDeep", text, None, "ExprTooDeep") from None
@@ -81,14 +86,14 @@ class Engine:
             if collects:
                 gc.enable()
 
-    def _of_tree(self, script: Script, identity: str, *, dynamic: bool) -> Program:
+    def _of_tree(self, script: Script, source: str, *, dynamic: bool, from_outside: bool = False) -> Program:
         resolution = resolve(script, dynamic=dynamic)
         if dynamic and len(resolution.functions) > 1:
             text = "Function definitions must be at global level and cannot be inside a block or another function"
             raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")
-        generated = codegen.generate(script, resolution, self._options, identity)
-        code = compile(generated.tree, FILENAME, "exec", dont_inherit=True)
-        return Program(self, code, generated.functions, generated.sites)
+        tree, symbols = codegen.generate(script, resolution, self._options, source, from_outside=from_outside)
+        code = compile(tree, FILENAME, "exec", dont_inherit=True)
+        return Program(self, code, symbols, source)
 
     def new_run(self, host: Host) -> Run:
         """Return a fresh run for a program of this engine."""
@@ -121,7 +126,7 @@ class Engine:
             raise returned(error, None).located() from None
 
     def _module_compiler(self, run: Run, level: int, path: str, source: str) -> Module:
-        return self.compile(source).as_module(run, level, path)
+        return self.compile_open(source).as_module(run, level, path)
 
     # ---------------------------------------------------------------------------------------- what codegen asks
 
@@ -136,7 +141,3 @@ class Engine:
             native.replaces and native.parameters[0] == ANY and name != "set_tag"
             for native in self.registry.overloads(name, count)
         )
-
-    def _gives_float(self, name: str) -> bool:
-        native = self.registry.resolve(name, (float,)) if name in _FLOAT_FUNCTIONS else None
-        return native is not None and native.function.__module__.startswith("picloud.rhai.packages.")

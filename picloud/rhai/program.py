@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
-from picloud.rhai.codegen import FunctionEntry
-from picloud.rhai.errors import Position, RhaiError
+from picloud.rhai.codegen import FunctionEntry, Symbols
+from picloud.rhai.codegen.types import PYTHON
+from picloud.rhai.errors import RhaiError
 from picloud.rhai.runtime.functions import FunctionKey, Module, ScriptFunction
 from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
 from picloud.rhai.runtime.run import DefaultHost, Host, Run
@@ -38,19 +39,20 @@ class Constant:
 class Program:
     """A compiled script. It belongs to the engine that compiled it; runs of one program don't know of each other."""
 
-    __slots__ = ("_code", "_engine", "_functions", "_infos", "_sites", "operations")
+    __slots__ = ("_code", "_engine", "_general", "_infos", "_source", "_symbols", "operations")
 
     def __init__(
         self,
         engine: Engine,
         code: CodeType,
-        functions: tuple[FunctionEntry, ...],
-        sites: dict[Position, tuple[Any, Any]],
+        symbols: Symbols,
+        source: str,
     ) -> None:
         self._engine = engine
+        self._source = source
+        self._general: Program | None = None
         self._code = code
-        self._functions = functions
-        self._sites = sites
+        self._symbols = symbols
         self._infos = self._named("")
         self.operations = 0
         """Operations that the last run used."""
@@ -81,7 +83,8 @@ class Program:
         finally:
             self.operations = run.operations
             # Functions and their module hold each other; a run is over, so they needn't wait for the garbage collector.
-            names.clear()
+            for each in (names, *run.opened):
+                each.clear()
             run.budget.close()
         try:
             raise failure
@@ -97,16 +100,21 @@ class Program:
             "R": run,
             "T": run.budget.ticks,
             "M": run.limits.max_call_levels,
-            "SITES": self._sites,
+            "SITES": self._symbols.sites,
             "INFOS": infos,
         }
+        for python, (name, types) in self._symbols.natives.items():
+            native = run.registry.resolve(name, tuple([PYTHON[each] for each in types]))
+            assert native is not None
+            names[python] = native.function
         exec(self._code, names)  # noqa: S102 - our own code, audited, without builtins
         functions: dict[FunctionKey, ScriptFunction] = {}
-        for entry in self._functions:
+        general: dict[str, Any] = {}
+        for entry in self._symbols.functions:
             function = names["S" + entry.python] = ScriptFunction(
                 entry.name,
                 entry.parameters,
-                names[entry.python],
+                self._open_code(run, source, entry, general) if entry.closed else names[entry.python],
                 uses_this=entry.uses_this,
                 private=entry.private,
                 this_type=entry.this_type,
@@ -117,9 +125,27 @@ class Program:
             run.functions = functions
         return names
 
+    def _open_code(self, run: Run, source: str, entry: FunctionEntry, general: dict[str, Any]) -> Callable[..., Any]:
+        """Return code of a function for calls with anything; it is made when it is called for the first time.
+
+        ``general`` are the names of the module of such code, as soon as it is there.
+        """
+
+        def call(*arguments: Any) -> Any:
+            if not general:
+                if self._general is None:
+                    self._general = self._engine.compile_open(self._source)
+                functions = run.functions
+                general.update(self._general.linked(run, source))
+                run.functions = functions
+                run.opened.append(general)
+            return general[entry.python](*arguments)
+
+        return call
+
     def _named(self, source: str) -> dict[str, FunctionInfo]:
         """Return what each generated function is, its special code too."""
-        infos = {entry.python: FunctionInfo(entry.name, source) for entry in self._functions}
+        infos = {entry.python: FunctionInfo(entry.name, source) for entry in self._symbols.functions}
         return infos | {f"Q{python}": info for python, info in infos.items()}
 
     def as_module(self, parent: Run, level: int, name: str) -> Module:
@@ -141,16 +167,17 @@ class Program:
         """Return the program as bytes, to be kept; :meth:`loaded` makes a program of them in the same version of
         Python."""
         entries = tuple(
-            (entry.python, entry.name, entry.parameters, entry.uses_this, entry.private, entry.this_type)
-            for entry in self._functions
+            (entry.python, entry.name, entry.parameters, entry.uses_this, entry.private, entry.this_type, entry.closed)
+            for entry in self._symbols.functions
         )
-        return marshal.dumps((self._code, entries, self._sites))
+        source = self._source if any(entry.closed for entry in self._symbols.functions) else ""
+        return marshal.dumps((self._code, entries, self._symbols.sites, self._symbols.natives, source))
 
     @classmethod
     def loaded(cls, engine: Engine, data: bytes) -> Program:
         """Return the program of :meth:`dumped`. The bytes must come from there: they hold code."""
-        code, entries, sites = marshal.loads(data)  # noqa: S302 - our own cache
-        return cls(engine, code, tuple(FunctionEntry(*entry) for entry in entries), sites)
+        code, entries, sites, natives, source = marshal.loads(data)  # noqa: S302 - our own cache
+        return cls(engine, code, Symbols(tuple(FunctionEntry(*entry) for entry in entries), sites, natives), source)
 
 
 def _allow_levels(levels: int) -> None:

@@ -27,7 +27,7 @@ from picloud.rhai.syntax import Node
 class Variable:
     """A declaration: by ``let``, ``const``, ``for``, ``catch``, a parameter, or a closure's capture."""
 
-    __slots__ = ("captured", "constant", "name", "python", "types")
+    __slots__ = ("captured", "constant", "name", "python", "shape", "types")
 
     def __init__(self, name: str, python: str, *, constant: bool = False, captured: bool = False) -> None:
         self.name = name
@@ -38,6 +38,8 @@ class Variable:
         """A closure takes it, or it was taken: it lives in a cell."""
         self.types = 0
         """What types it may hold (see ``codegen.types``)."""
+        self.shape: Any = None
+        """What is in the arrays and maps that it holds (see ``codegen.shapes``)."""
 
 
 class Capture:

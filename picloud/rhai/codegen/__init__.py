@@ -1,10 +1,18 @@
 """The syntax tree to a Python syntax tree.
 
     nodes.py         Python's nodes, in the few forms that generated code has
-    types.py         what is certain of the types of variables and expressions
+    types.py         what is certain of the types of expressions
+    shapes.py        what is certain of the contents of arrays, maps and function pointers
+    plans.py         what is known of functions
+    inference.py     what is certain of a whole script
+    effects.py       what natives put into arrays and maps, and give
+    speculation.py   guesses at parameters of which nothing is certain
     emitter.py       values, temporaries, the order of evaluation
     expressions.py   literals, names, operators
-    chains.py        properties, indexes, methods, and assignments to them
+    roots.py         where chains begin
+    chains.py        properties and indexes, read
+    elements.py      assigned to
+    methods.py       methods
     calls.py         functions, natives, closures, what the language answers itself
     statements.py    declarations, control flow
     module.py        functions, and the whole
@@ -19,6 +27,6 @@ the place of the Rhai source. The generated module sees no builtins, only the he
 from __future__ import annotations
 
 from picloud.rhai.codegen.emitter import Options
-from picloud.rhai.codegen.module import FunctionEntry, Generated, generate
+from picloud.rhai.codegen.module import FunctionEntry, Symbols, generate
 
-__all__ = ["FunctionEntry", "Generated", "Options", "generate"]
+__all__ = ["FunctionEntry", "Options", "Symbols", "generate"]

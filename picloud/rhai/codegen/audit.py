@@ -1,8 +1,9 @@
 """The proof that generated code holds nothing but what it is meant to hold.
 
 Whatever a script says, the Python tree made of it may have only the node kinds of
-:data:`picloud.rhai.codegen.nodes.ALLOWED`, names of the generator's own making or of helpers, one attribute
-(``value``, of a cell), and literals of plain types. Tests run it on everything that they compile.
+:data:`picloud.rhai.codegen.nodes.ALLOWED`, names of the generator's own making or of helpers, two attributes
+(``value`` of a cell, ``curry`` of a function pointer), and literals of plain types. Tests run it on
+everything that they compile.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, Final
 
 from picloud.rhai.codegen.nodes import ALLOWED
 
-_OURS: Final = re.compile(r"[vtK][0-9]+|Q?F[0-9]+|A[0-9]+|S[FA][0-9]+|[DTMRZU_]|this|main")
-_CALLED: Final = re.compile(r"Q?F[0-9]+|A[0-9]+")
+_OURS: Final = re.compile(r"[vtKN][0-9]+|Q?F[0-9]+|A[0-9]+|S[FA][0-9]+|[DTMRZU_]|this|main")
+_CALLED: Final = re.compile(r"Q?F[0-9]+|[AN][0-9]+")
+_ATTRIBUTES: Final = frozenset({"value", "curry"})
 _LITERALS: Final = (str, int, float, bool, type(None))
 
 
@@ -35,7 +37,7 @@ def audit(tree: ast.AST, helpers: Collection[str]) -> None:
             _check_name(node.arg, (), stored=True)
         elif isinstance(node, ast.FunctionDef):
             _check_name(node.name, (), stored=True)
-        elif isinstance(node, ast.Attribute) and node.attr != "value":
+        elif isinstance(node, ast.Attribute) and node.attr not in _ATTRIBUTES:
             raise Unclean(f"the attribute {node.attr}")
         elif isinstance(node, ast.Call):
             _check_call(node, helpers)

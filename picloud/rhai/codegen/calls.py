@@ -12,52 +12,18 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes
-from picloud.rhai.codegen.chains import Chains
 from picloud.rhai.codegen.emitter import Value
-from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, STRING
+from picloud.rhai.codegen.methods import Methods
+from picloud.rhai.codegen.plans import FunctionPlan
+from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
 from picloud.rhai.errors import Position
-from picloud.rhai.resolver import FunctionScope, Variable
+from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import start
 
 _SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
 
 
-class FunctionPlan:
-    """A function that code is made for."""
-
-    __slots__ = ("name", "node", "parameters", "private", "python", "result", "scope", "special", "this_type")
-
-    def __init__(self, python: str, name: str, node: Any, scope: FunctionScope) -> None:
-        self.python = python
-        """Name of the Python function; the object for it is called the same with an S in front."""
-        self.name = name
-        self.node = node
-        self.scope = scope
-        self.parameters = list(node.parameters)
-        self.this_type: str | None = getattr(node, "this_type", None)
-        self.private: bool = getattr(node, "private", False)
-        self.result = ANY
-        self.special: tuple[list[int], int] | None = None
-        """The types of parameters that there is special code for, and those of its result."""
-
-    def takes(self, arguments: list[int]) -> bool:
-        """Whether arguments of these types go straight to the special code."""
-        return self.special is not None and all(
-            wanted == ANY or given == wanted for wanted, given in zip(self.special[0], arguments, strict=True)
-        )
-
-    @property
-    def uses_this(self) -> bool:
-        """Whether it takes ``this``."""
-        return self.scope.uses_this
-
-    @property
-    def arity(self) -> int:
-        """Number of parameters, with captured variables."""
-        return len(self.scope.captures) + len(self.parameters)
-
-
-class Calls(Chains):
+class Calls(Methods):
     """The part of the generator for calls."""
 
     plans: dict[tuple[str, int], list[FunctionPlan]]
@@ -90,8 +56,7 @@ class Calls(Chains):
             (plan for plan in self.script_functions_named(node.name, len(arguments)) if not plan.this_type), None
         )
         if plan is not None:
-            result = self.result_of(node.name, [argument.types for argument in arguments])
-            return Value(self.direct_call(plan, None, arguments, place), result or ANY)
+            return self.valued(self.direct_call(plan, None, arguments, place), node)
         name = nodes.constant(node.name)
         head = [nodes.name("R"), self.level, name]
         count = len(arguments)
@@ -104,9 +69,11 @@ class Calls(Chains):
                 target = self.temporary(ANY)
                 called = nodes.call("call_native_on", [*head, root.value, *_nodes(rest)], place)
                 self.out.append(nodes.assign_pair(nodes.name(target), root.value, called))
-                return self.fresh(target, ANY)
-        result_type = self.result_of(node.name, [argument.types for argument in arguments])
-        return Value(nodes.call("call_native", [*head, *_nodes(arguments)], place), result_type)
+                return self.fresh(target, *self.seen(node))
+        found = self.native(node.name, arguments)
+        if found is not None and not found[1].changes:
+            return self.valued(self.native_call(*found, _nodes(arguments), place), node)
+        return self.valued(nodes.call("call_native", [*head, *_nodes(arguments)], place), node)
 
     def _arguments(self, node: syntax.Call) -> list[Value]:
         """Return the arguments; a variable in first place is read after the others, as in Rust."""
@@ -114,12 +81,12 @@ class Calls(Chains):
             return []
         first, *rest = node.arguments
         if type(first) is syntax.Variable and rest:
-            makers = [self._maker(argument) for argument in (*rest, first)]
+            makers = [self.maker(argument) for argument in (*rest, first)]
             *others, last = self.sequence(makers)
             if not last.simple and not all(other.simple for other in others):
                 others = [self.kept(other) for other in others]
             return [last, *others]
-        return self.sequence([self._maker(argument) for argument in node.arguments])
+        return self.sequence([self.maker(argument) for argument in node.arguments])
 
     def _reference(self, node: Any) -> Any:
         """Return the variable that a native may change as its first argument; None if it gets a value."""
@@ -132,24 +99,18 @@ class Calls(Chains):
             return None  # a captured variable gives its value
         return root
 
-    def direct_call(self, function: FunctionPlan, this: Any, arguments: list[Value], place: Position) -> Any:
-        """Return a call of a script function that is known."""
+    def direct_call(
+        self, function: FunctionPlan, this: Any, arguments: list[Value], place: Position, cells: list[Any] | None = None
+    ) -> Any:
+        """Return a call of a script function that is known; ``cells`` are what it captured, if it is a closure."""
         passed = [self.deeper]
         if function.uses_this:
             passed.append(this if this is not None else nodes.name("U"))
+        passed += cells or []
         python = function.python
         if function.takes([argument.types for argument in arguments]):
             python = special_name(function)
         return nodes.call(python, [*passed, *_nodes(arguments)], place)
-
-    def result_of(self, name: str, arguments: list[int]) -> int:
-        """Return the types of what a call by name gives."""
-        plan = next((plan for plan in self.script_functions_named(name, len(arguments)) if not plan.this_type), None)
-        if plan is not None:
-            return plan.special[1] if plan.special is not None and plan.takes(arguments) else ANY
-        if len(arguments) == 1 and arguments[0] == FLOAT and self.options.gives_float(name):
-            return FLOAT
-        return ANY
 
     def _qualified(self, node: syntax.Call, place: Position) -> Value:
         arguments = self._arguments(node)
@@ -202,13 +163,16 @@ class Calls(Chains):
             where = start(first)
             return self.stored(Value(nodes.call("must_be_pointer", [value.node], where), FN))
 
-        return self.sequence([pointer, *(self._maker(argument) for argument in rest)])
+        return self.sequence([pointer, *(self.maker(argument) for argument in rest)])
 
     def _call_pointer(self, node: syntax.Call, place: Position) -> Value:
         values = self._pointer_first(node)
+        plan = self.pointed(values[0], len(values) - 1)
+        if plan is not None:
+            return self.through_pointer(plan, values[0], values[1:], node)
         where = nodes.constant(start(node.arguments[0]))
         arguments = [nodes.name("R"), self.level, where, *_nodes(values)]
-        return Value(nodes.call("call_value", arguments, place), ANY)
+        return self.valued(nodes.call("call_value", arguments, place), node)
 
     def _eval(self, node: syntax.Call) -> Value:
         value = self.expression(node.arguments[0])

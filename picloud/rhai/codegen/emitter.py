@@ -11,10 +11,12 @@ is cleared there, for a forgotten reference would make the next change of that a
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from picloud.rhai.codegen import nodes, types
+from picloud.rhai.codegen.inference import Inference
+from picloud.rhai.codegen.shapes import Shape
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution, Variable
 
@@ -28,11 +30,15 @@ Destination = str | None
 class Value:
     """A Python expression and what is known of it."""
 
-    __slots__ = ("node", "simple", "stable", "types")
+    __slots__ = ("node", "shape", "simple", "stable", "types")
 
-    def __init__(self, node: Any, types_: int, *, simple: bool = False, stable: bool = False) -> None:
+    def __init__(
+        self, node: Any, types_: int, shape: Shape | None = None, *, simple: bool = False, stable: bool = False
+    ) -> None:
         self.node = node
         self.types = types_
+        self.shape = shape
+        """What is in it, if it is an array, a map or a function pointer; None if that isn't known."""
         self.simple = simple
         """It is a name or a literal: it may be written twice."""
         self.stable = stable
@@ -42,7 +48,7 @@ class Value:
 class Options:
     """What the engine fixes for the code of all its programs."""
 
-    __slots__ = ("changes", "gives_float", "known", "limits", "replacing")
+    __slots__ = ("changes", "known", "limits", "natives", "replacing", "resolve")
 
     def __init__(
         self,
@@ -50,7 +56,8 @@ class Options:
         known: Callable[[str, int], bool],
         changes: Callable[[str, int], bool],
         replacing: Callable[[str, int], bool],
-        gives_float: Callable[[str], bool],
+        natives: Callable[[str, int], Iterable[Any]],
+        resolve: Callable[[str, tuple[Any, ...]], Any],
     ) -> None:
         self.limits = limits
         self.known = known
@@ -59,14 +66,21 @@ class Options:
         """Whether one of them changes its first argument."""
         self.replacing = replacing
         """Whether one of them may put a value of another type in its place."""
-        self.gives_float = gives_float
-        """Whether a native is sure to make a float of a float."""
+        self.natives = natives
+        """The natives of a name and number of arguments."""
+        self.resolve = resolve
+        """The native that answers a call with arguments of these Python types."""
+
+    def is_standard(self, native: Any) -> bool:
+        """Whether a native is one of the standard packages, and not the host's."""
+        return str(native.function.__module__).startswith("picloud.rhai.packages.")
 
 
 class Emitter:
     """The part of the generator that knows nothing of the language."""
 
     scope: FunctionScope
+    facts: Inference
     resolution: Resolution
     options: Options
 
@@ -78,6 +92,8 @@ class Emitter:
         self.hot = False
         self.collected: dict[str, int] = {}
         self.characters: dict[str, str] = {}
+        self.natives: dict[tuple[str, tuple[int, ...]], str] = {}
+        """Python names of natives, by their names and the types of their arguments."""
         self.sites: dict[Position, tuple[Any, Any]] = {}
 
     # ---------------------------------------------------------------------------------------- temporaries
@@ -100,11 +116,11 @@ class Emitter:
         """Return the value in a temporary."""
         name = self.temporary(value.types)
         self.out.append(nodes.assign(name, value.node))
-        return Value(nodes.name(name), value.types, simple=True, stable=True)
+        return Value(nodes.name(name), value.types, value.shape, simple=True, stable=True)
 
-    def fresh(self, name: str, types_: int) -> Value:
+    def fresh(self, name: str, types_: int, shape: Shape | None = None) -> Value:
         """Return what is in a temporary."""
-        return Value(nodes.name(name), types_, simple=True, stable=True)
+        return Value(nodes.name(name), types_, shape, simple=True, stable=True)
 
     def sequence(self, makers: Sequence[Callable[[], Value]]) -> list[Value]:
         """Evaluate in order. Values that later statements might change are put into temporaries before them."""
@@ -130,7 +146,7 @@ class Emitter:
                 continue
             name = self.temporary(value.types)
             spilled.append(nodes.assign(name, value.node))
-            values[index] = self.fresh(name, value.types)
+            values[index] = self.fresh(name, value.types, value.shape)
         self.out[start:start] = spilled
 
     def release(self, used: list[Any], since: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.codegen.emitter import Destination, Emitter, Value
+from picloud.rhai.codegen.shapes import UNKNOWN, Known
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, INT, MAP, NUMBER, RANGE, STRING, UNIT
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node, position
@@ -42,6 +43,17 @@ class Expressions(Emitter):
     def closure(self, node: syntax.Closure) -> Value:
         """Return a closure."""
         raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------------- what is known
+
+    def seen(self, node: Node) -> Known:
+        """Return what is known of a node's value; anything where nothing was found out."""
+        types_, shape = self.facts.seen(node)
+        return (types_, shape) if types_ else UNKNOWN
+
+    def valued(self, code: Any, node: Node) -> Value:
+        """Return the value of a node that comes by this Python expression."""
+        return Value(code, *self.seen(node))
 
     # ---------------------------------------------------------------------------------------- dispatch
 
@@ -117,20 +129,21 @@ class Expressions(Emitter):
     def array(self, node: syntax.ArrayLiteral) -> Value:
         """An array."""
         values = self.sequence([self._part(item) for item in node.items])
-        value = Value(nodes.List([value.node for value in values], nodes.LOAD), types.ARRAY)
+        value = self.valued(nodes.List([value.node for value in values], nodes.LOAD), node)
         return self.within_limits(value, node)
 
     def map_literal(self, node: syntax.MapLiteral) -> Value:
         """An object map."""
         values = self.sequence([self._part(item) for _, item in node.entries])
         keys: list[Any] = [nodes.constant(key) for key, _ in node.entries]
-        return self.within_limits(Value(nodes.Dict(keys, [value.node for value in values]), MAP), node)
+        return self.within_limits(self.valued(nodes.Dict(keys, [value.node for value in values]), node), node)
 
     def within_limits(self, value: Value, node: Any) -> Value:
         """Return a value whose size is checked if the engine limits sizes."""
         if not self.options.limits.has_sizes:
             return value
-        return Value(nodes.call("within_limits", [nodes.name("R"), value.node], position(node)), value.types)
+        limited = nodes.call("within_limits", [nodes.name("R"), value.node], position(node))
+        return Value(limited, value.types, value.shape)
 
     def range(self, node: syntax.RangeExpression) -> Value:
         """A range."""
@@ -173,12 +186,12 @@ class Expressions(Emitter):
     def read(self, variable: Variable) -> Value:
         """Return the value of a declared variable."""
         if variable.captured:
-            return Value(nodes.cell(nodes.name(variable.python)), ANY)
-        return Value(nodes.name(variable.python), variable.types or ANY, simple=True)
+            return Value(nodes.cell(nodes.name(variable.python)), variable.types or ANY, variable.shape)
+        return Value(nodes.name(variable.python), variable.types or ANY, variable.shape, simple=True)
 
     def this(self, node: syntax.This) -> Value:
         """The value of ``this``."""
-        return Value(nodes.element(nodes.name("this"), nodes.constant(0), (node.line, node.column)), ANY)
+        return self.valued(nodes.element(nodes.name("this"), nodes.constant(0), (node.line, node.column)), node)
 
     def qualified(self, node: syntax.QualifiedName) -> Value:
         """A constant of the script, or a variable of a module."""

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes
-from picloud.rhai.codegen.calls import FunctionPlan, special_name
+from picloud.rhai.codegen.calls import special_name
 from picloud.rhai.codegen.emitter import RETURN, Options
+from picloud.rhai.codegen.inference import Inference
+from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.speculation import guess
 from picloud.rhai.codegen.statements import Statements
-from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP, infer
+from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution
 from picloud.rhai.syntax import Node
@@ -32,22 +34,27 @@ class FunctionEntry:
     uses_this: bool
     private: bool
     this_type: str | None
+    closed: bool
+    """It is for the calls that stand in the script; any other call needs code that makes no assumptions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
-    """A generated module: the Python tree, its functions, and where array elements are read without a look at the
-    bounds."""
+class Symbols:
+    """What a generated module needs to be run; plain data, so that it can be kept in a file."""
 
-    tree: ast.Module
     functions: tuple[FunctionEntry, ...]
     sites: dict[Position, tuple[Any, Any]]
+    """Array and index of each element that is read without a look at the bounds (see ``chains.operand``)."""
+    natives: dict[str, tuple[str, tuple[int, ...]]]
+    """Of the Python names of natives, what they are called and the types of arguments that they are for."""
 
 
 class Generator(Statements):
     """Makes the module of one script."""
 
-    def __init__(self, script: syntax.Script, resolution: Resolution, options: Options, identity: str) -> None:
+    def __init__(
+        self, script: syntax.Script, resolution: Resolution, options: Options, identity: str, *, from_outside: bool
+    ) -> None:
         super().__init__()
         self.script = script
         self.resolution = resolution
@@ -57,6 +64,8 @@ class Generator(Statements):
         self.loops = []
         self.everything: list[FunctionPlan] = []
         self._plan(identity)
+        self.facts = Inference(script, resolution, self.plans, self.closures, options)
+        self.facts.run(from_outside=from_outside)
 
     def _plan(self, identity: str) -> None:
         for node, scope in self.resolution.functions.items():
@@ -72,8 +81,8 @@ class Generator(Statements):
                 continue
             self.everything.append(plan)
 
-    def module(self) -> Generated:
-        """Return the whole module."""
+    def module(self) -> tuple[ast.Module, Symbols]:
+        """Return the whole module, and what it needs."""
         for plan in self.everything:
             plan.special = self._specialised(plan)
         functions = []
@@ -95,39 +104,41 @@ class Generator(Statements):
                 plan.uses_this,
                 plan.private,
                 plan.this_type,
+                plan.closed,
             )
             for plan in self.everything
         )
-        return Generated(tree, entries, self.sites)
+        natives = {python: key for key, python in self.natives.items()}
+        return tree, Symbols(entries, self.sites, natives)
 
     def _specialised(self, plan: FunctionPlan) -> tuple[list[int], int] | None:
-        """Return types of parameters that special code is worth, and those of its result; None if it is not."""
-        types = guess(plan.scope, self.resolution, self.resolution.calls.get((plan.name, len(plan.parameters)), []))
-        if types is None:
+        """Return guesses at types of parameters that special code is worth, and the types of its result; None if it is
+        not."""
+        guesses = guess(plan.scope, self.resolution, self.resolution.calls.get((plan.name, len(plan.parameters)), []))
+        if guesses is None or plan.scope.dynamic:
             return None
-        body = plan.node.body.statements
+        types = [
+            wanted if wanted & given and wanted != given else 0
+            for wanted, (given, _) in zip(guesses, plan.given, strict=True)
+        ]
         result = 0
         for _ in range(4):
+            if not any(types):
+                return None
             plan.special = types, result
-            found = infer(plan.scope, self.resolution, body, self._replacing, self.result_of, types)
+            found = self.facts.again(plan, types)
             kept = [
-                wanted if variable.types == wanted else ANY
+                wanted if variable.types == wanted else 0
                 for wanted, variable in zip(types, plan.scope.parameters, strict=True)
             ]
-            if kept == types and found == result:
-                return types, result
             if kept == types:
-                result |= found
-                continue
-            if all(each == ANY for each in kept):
-                return None
+                return types, found
             types, result = kept, 0
         return types, ANY
 
-    def _begin(
-        self, scope: FunctionScope, statements: list[syntax.Statement], parameters: list[int] | None = None
-    ) -> None:
+    def _begin(self, plan: FunctionPlan | None, scope: FunctionScope) -> None:
         self.scope = scope
+        self.facts.function, self.facts.scope = plan, scope
         self.out = []
         self.temporaries = 0
         self.holders = []
@@ -135,18 +146,10 @@ class Generator(Statements):
         self.loops = []
         self.collected = {}
         self.returned = 0
-        if not scope.dynamic:
-            infer(scope, self.resolution, statements, self._replacing, self.result_of, parameters)
-
-    def _replacing(self, name: str, count: int) -> bool:
-        """Whether a call of that name may put a value of another type in place of its first argument."""
-        if name == "call" or self.plans.get((name, count - 1)):
-            return True
-        return self.options.replacing(name, count)
 
     def _main(self) -> Any:
         scope = self.resolution.functions[self.script]
-        self._begin(scope, self.script.statements)
+        self._begin(None, scope)
         self.hot = False
         self.keeps_constants = bool(self.plans) or bool(self.closures) or self.resolution.uses_global
         self.top_level: frozenset[Node] = frozenset(self.script.statements)
@@ -157,7 +160,9 @@ class Generator(Statements):
     def _function(self, plan: FunctionPlan, types: list[int] | None) -> Any:
         scope = plan.scope
         body: list[syntax.Statement] = plan.node.body.statements
-        self._begin(scope, body, types)
+        if plan.special is not None:
+            self.facts.again(plan, types)
+        self._begin(plan, scope)
         self.hot = True
         captured = [capture.inner.python for capture in scope.captures]
         parameters = ["D", *(["this"] if plan.uses_this else []), *captured]
@@ -173,7 +178,7 @@ class Generator(Statements):
         tests = [
             nodes.is_type(nodes.name(variable.python), _PYTHON[wanted])
             for wanted, variable in zip(types, plan.scope.parameters, strict=True)
-            if wanted != ANY
+            if wanted
         ]
         passed = [nodes.name(parameter) for parameter in parameters]
         self.out.append(nodes.branch(nodes.both(tests), [nodes.Return(nodes.call(special_name(plan), passed))]))
@@ -206,6 +211,12 @@ class Generator(Statements):
                 self.out.append(nodes.assign(variable.python, boxed))
 
 
-def generate(script: syntax.Script, resolution: Resolution, options: Options, identity: str) -> Generated:
-    """Return the module of a resolved script. ``identity`` tells closures of different scripts apart by their names."""
-    return Generator(script, resolution, options, identity).module()
+def generate(
+    script: syntax.Script, resolution: Resolution, options: Options, identity: str, *, from_outside: bool = False
+) -> tuple[ast.Module, Symbols]:
+    """Return the module of a resolved script, and what it needs to be run.
+
+    ``identity`` tells closures of different scripts apart by their names. ``from_outside`` says that its functions may
+    be called with anything.
+    """
+    return Generator(script, resolution, options, identity, from_outside=from_outside).module()

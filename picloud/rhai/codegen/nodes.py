@@ -38,7 +38,7 @@ class Call(_Placed, ast.Call):
 
 
 class Attribute(_Placed, ast.Attribute):
-    """The value of a cell; nothing else is ever asked for an attribute."""
+    """The value of a cell, or what a function pointer holds; nothing else is ever asked for an attribute."""
 
 
 class Subscript(_Placed, ast.Subscript):
@@ -199,6 +199,11 @@ def call(function: str, arguments: list[Any], position: Position | None = None) 
     if position is not None:
         place(node, position)
     return node
+
+
+def curry(pointer: Any) -> Attribute:
+    """Return what was curried into a function pointer."""
+    return Attribute(pointer, "curry", LOAD)
 
 
 def assign(identifier: str, value: Any) -> Assign:

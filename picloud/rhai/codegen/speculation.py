@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from picloud.rhai import syntax
-from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP
+from picloud.rhai.codegen.types import ARRAY, FLOAT, INT, MAP
 from picloud.rhai.resolver import CHILDREN, FunctionScope, Resolution
 from picloud.rhai.syntax import Node
 
@@ -56,7 +56,7 @@ class _Uses:
 
 
 def guess(scope: FunctionScope, resolution: Resolution, calls: list[syntax.Call]) -> list[int] | None:
-    """Return the types of a function's parameters that are worth code of their own; None if there are none.
+    """Return guesses at the types of a function's parameters (0 is no guess); None if code of its own isn't worth it.
 
     ``calls`` are the calls of functions of its name: a literal argument says more than any use.
     """
@@ -87,11 +87,11 @@ def guess(scope: FunctionScope, resolution: Resolution, calls: list[syntax.Call]
         for at, argument in enumerate(call.arguments):
             if type(argument) is syntax.Literal and type(argument.value) is float and not scope.parameters[at].captured:
                 types[at] = FLOAT
-    return types if any(each != ANY for each in types) else None
+    return types if any(types) else None
 
 
 def _decided(votes: int) -> int:
     for kind in (FLOAT, ARRAY, MAP, INT):
         if votes & kind:
             return kind
-    return ANY
+    return 0

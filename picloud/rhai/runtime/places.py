@@ -112,7 +112,14 @@ def _bounds(error: IndexError) -> RhaiError | None:
 
 
 def _operand(frame: FrameType, operand: Any) -> Any:
-    return frame.f_locals[operand] if isinstance(operand, str) else operand
+    """Return what the code generator's ``chains.operand`` describes."""
+    if isinstance(operand, str):
+        return frame.f_locals[operand]
+    kind, first, *rest = operand
+    if kind == "literal":
+        return first
+    value = _operand(frame, first)
+    return value.value if kind == "cell" else value[_operand(frame, rest[0])]
 
 
 def _generated(traceback: TracebackType | None) -> list[tuple[FunctionInfo | None, Position]]:

@@ -68,6 +68,7 @@ class Run:
         "libraries",
         "limits",
         "modules",
+        "opened",
         "registry",
         "scope",
     )
@@ -98,6 +99,8 @@ class Run:
         """Constants of the script's top level, for ``global::NAME``."""
         self.imports: list[tuple[str | None, Module]] = []
         self.exports: dict[str, str] = {}
+        self.opened: list[dict[str, Any]] = []
+        """Names of modules that were generated for calls from outside."""
         self.compile_text: Callable[[str], Callable[[Run, int, Any], Any]] | None = None
         """What ``eval`` compiles its text with."""
         self.compile_tree: Callable[[Run, Any], Any] | None = None

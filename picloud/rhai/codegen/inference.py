@@ -1,0 +1,704 @@
+"""What is certain of the values of a whole script.
+
+All functions of a script are gone through together, again and again until nothing changes: what is assigned to a
+variable, passed to a function, put into an array is *joined* to what it may hold. A function that is only called by
+name, at calls that can be seen, has the parameters that those calls give it; what may be called from anywhere takes
+anything (then see :mod:`picloud.rhai.codegen.speculation`). Calls from outside a script reach code of their own, made
+when it is asked for (see :meth:`picloud.rhai.program.Program.linked`).
+
+The answer is sound, not complete: whatever is not understood here is :data:`~picloud.rhai.codegen.shapes.UNKNOWN`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from picloud.rhai import syntax
+from picloud.rhai.codegen import effects
+from picloud.rhai.codegen.plans import FunctionPlan
+from picloud.rhai.codegen.shapes import OPEN, UNKNOWN, Known, Shape, Shapes, Slot, find
+from picloud.rhai.codegen.types import (
+    ANY,
+    ARRAY,
+    BLOB,
+    BOOL,
+    CHAR,
+    FN,
+    HOLDERS,
+    INT,
+    MAP,
+    RANGE,
+    STRING,
+    UNIT,
+    of_assignment,
+    of_binary,
+    of_literal,
+    of_unary,
+)
+from picloud.rhai.resolver import FunctionScope, Resolution
+from picloud.rhai.syntax import Node
+
+_ROUNDS: Final = 16
+_NOTHING: Final[Known] = (UNIT, None)
+_LEFT: Final[Known] = (0, None)
+_BY_LANGUAGE: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
+
+
+class Inference:
+    """What is known of each variable, function and step of a chain."""
+
+    def __init__(
+        self,
+        script: syntax.Script,
+        resolution: Resolution,
+        plans: dict[tuple[str, int], list[FunctionPlan]],
+        closures: dict[Any, FunctionPlan],
+        options: Any,
+    ) -> None:
+        self.script = script
+        self.resolution = resolution
+        self.bindings = resolution.bindings
+        self.plans = plans
+        self.closures = closures
+        self.options = options
+        self.shapes = Shapes()
+        self.join = self.shapes.join
+        self.known: dict[Node, Known] = {}
+        """Of each call, property, index and method."""
+        self.made: dict[Node, Shape] = {}
+        """The shape of each literal, or of what a call makes."""
+        self.function: FunctionPlan | None = None
+        self.scope: FunctionScope = resolution.functions[script]
+        self.returned = _LEFT
+        self.slots: dict[Node, Slot] = {}
+        self.specialised: FunctionPlan | None = None
+        self.general_result: Known = UNKNOWN
+        self.everything = [*(plan for named in plans.values() for plan in named), *closures.values()]
+
+    # ---------------------------------------------------------------------------------------- all of it
+
+    def run(self, *, from_outside: bool) -> None:
+        """Find out all. ``from_outside`` says that any function may be called with anything."""
+        for plan in self.everything:
+            if plan.scope.dynamic or (type(plan.node) is syntax.Function and (from_outside or not self._by_name(plan))):
+                self.shapes.escape(plan)
+        for _ in range(_ROUNDS):
+            self.shapes.changed = False
+            self._body(None, self.resolution.functions[self.script], self.script.statements)
+            for plan in self.everything:
+                self._body(plan, plan.scope, plan.node.body.statements)
+            if not self.shapes.changed:
+                break
+        else:
+            self._give_up()
+        for plan in self.everything:
+            plan.closed = type(plan.node) is syntax.Function and not plan.escaped
+            plan.given = [(variable.types, variable.shape) for variable in plan.scope.parameters]
+
+    def _by_name(self, plan: FunctionPlan) -> bool:
+        """Whether calls of a function by its name can be told from all others."""
+        return len(self.plans[plan.name, len(plan.parameters)]) == 1 and plan.this_type is None
+
+    def _body(self, plan: FunctionPlan | None, scope: FunctionScope, statements: list[syntax.Statement]) -> None:
+        self.function, self.scope, self.returned = plan, scope, _LEFT
+        for capture in scope.captures:
+            outer: Any = capture.outer
+            if outer is None or (scope.enclosing is not None and scope.enclosing.dynamic) or scope.dynamic:
+                self.join(capture.inner, UNKNOWN)
+                if outer is not None:
+                    self.join(outer, UNKNOWN)
+                continue
+            self.join(capture.inner, (outer.types, outer.shape))
+            if not capture.copied:
+                self.join(outer, (capture.inner.types, capture.inner.shape))
+        result = self.shapes.either(self.block(statements), self.returned)
+        if plan is None:
+            self.shapes.expose(result)
+            return
+        self.join(plan.result, result)
+        if plan.escaped:
+            self.shapes.expose((plan.result.types, plan.result.shape))
+
+    def _give_up(self) -> None:
+        """Nothing is certain: the script goes around in circles that grow."""
+        for scope in self.resolution.functions.values():
+            for variable in scope.variables:
+                self.join(variable, UNKNOWN)
+        for plan in self.everything:
+            self.shapes.escape(plan)
+            self.join(plan.result, UNKNOWN)
+        self.known = dict.fromkeys(self.known, UNKNOWN)
+
+    def again(self, plan: FunctionPlan, guesses: list[int] | None) -> int:
+        """Find out about one function once more, with guessed types of its parameters (0 is no guess).
+
+        Returns the types of its result.
+        """
+        for variable in plan.scope.variables:
+            if not variable.captured:
+                variable.types, variable.shape = 0, None
+        for at, (variable, given) in enumerate(zip(plan.scope.parameters, plan.given, strict=True)):
+            if not variable.captured:
+                guess = guesses[at] if guesses else 0
+                variable.types, variable.shape = (guess, OPEN if guess & HOLDERS else None) if guess else given
+        general = plan.result
+        self.general_result = general.types, general.shape
+        self.specialised = plan if guesses else None
+        plan.result = Slot(0, general.shape)
+        for _ in range(_ROUNDS):
+            self.shapes.changed = False
+            self._body(plan, plan.scope, plan.node.body.statements)
+            if not self.shapes.changed:
+                break
+        else:
+            for variable in plan.scope.variables:
+                self.join(variable, UNKNOWN)
+            plan.result.types = ANY
+        found, plan.result = plan.result.types, general
+        self.specialised = None
+        return found
+
+    # Each method returns what the node's value may be.
+
+    def of(self, node: Node | None) -> Known:
+        """Return what the value of a node may be."""
+        if node is None:
+            return _NOTHING
+        handler = _OF.get(type(node))
+        if handler is None:
+            return UNKNOWN
+        known: Known = handler(self, node)
+        return known
+
+    def unknown(self, *used: Known) -> Known:
+        """Return that nothing is known of what was made of these values."""
+        for known in used:
+            self.shapes.expose(known)
+        return UNKNOWN
+
+    def block(self, statements: list[syntax.Statement]) -> Known:
+        """Return what the last statement gives."""
+        known = _NOTHING
+        for statement in statements:
+            known = self.of(statement)
+        return known
+
+    def shape_of(self, node: Node, sure: frozenset[str] | None = None) -> Shape:
+        """Return the shape of what is made at a node."""
+        shape = self.made.get(node)
+        if shape is None:
+            shape = self.made[node] = Shape(sure)
+        return find(shape)
+
+    def slot_of(self, node: Node) -> Slot:
+        """Return the slot of what is made at a node step by step."""
+        slot = self.slots.get(node)
+        if slot is None:
+            slot = self.slots[node] = Slot()
+        return slot
+
+    def seen(self, node: Node) -> Known:
+        """Return what was found out about a node."""
+        kind = type(node)
+        if kind is syntax.Variable:
+            return self.variable(node)  # type: ignore[arg-type]
+        if kind is syntax.This:
+            return self.this(node)  # type: ignore[arg-type]
+        if kind is syntax.Closure or kind is syntax.ArrayLiteral or kind is syntax.MapLiteral:
+            shape = self.made.get(node)
+            types = {syntax.Closure: FN, syntax.ArrayLiteral: ARRAY}.get(kind, MAP)
+            return UNKNOWN if shape is None else (types, find(shape))
+        return self.known.get(node, UNKNOWN)
+
+    # ---------------------------------------------------------------------------------------- literals and names
+
+    def literal(self, node: syntax.Literal) -> Known:
+        """A literal; the optimiser makes some of whole arrays."""
+        try:
+            return of_literal(node.value), None
+        except KeyError:
+            return UNKNOWN
+
+    def interpolation(self, node: syntax.Interpolation) -> Known:
+        """A text with values in it."""
+        for part in node.parts:
+            self.of(part)
+        return STRING, None
+
+    def array(self, node: syntax.ArrayLiteral) -> Known:
+        """An array."""
+        for item in node.items:
+            known = self.of(item)
+            self.join(self.shape_of(node).rest, known)
+        return ARRAY, self.shape_of(node)
+
+    def map(self, node: syntax.MapLiteral) -> Known:
+        """A map."""
+        sure = frozenset(name for name, _ in node.entries)
+        for name, item in node.entries:
+            known = self.of(item)
+            self.join(self.shapes.field(self.shape_of(node, sure), name), known)
+        return MAP, self.shape_of(node, sure)
+
+    def range(self, node: syntax.RangeExpression) -> Known:
+        """A range."""
+        start, end = self.of(node.start)[0], self.of(node.end)[0]
+        if not (start and end):
+            return _LEFT
+        if start in (INT, UNIT) and end in (INT, UNIT):
+            return RANGE, None
+        return UNKNOWN
+
+    def closure(self, node: syntax.Closure) -> Known:
+        """A closure."""
+        shape = self.made.get(node)
+        if shape is None:
+            shape = self.made[node] = Shape(None, (self.closures[node],))
+        return FN, find(shape)
+
+    def variable(self, node: syntax.Variable) -> Known:
+        """A variable, or a function by its name."""
+        variable: Any = self.bindings.get(node)
+        if variable is None or self.scope.dynamic:
+            return UNKNOWN
+        return variable.types, variable.shape
+
+    def this(self, node: syntax.This) -> Known:
+        """The value of ``this``."""
+        if self.function is None:
+            return UNKNOWN
+        return self.function.this.types, self.function.this.shape
+
+    # ---------------------------------------------------------------------------------------- operators
+
+    def unary(self, node: syntax.Unary) -> Known:
+        """An operator of one operand."""
+        operand = self.of(node.operand)
+        types = of_unary(node.operator, operand[0])
+        return (types, None) if types != ANY else self.unknown(operand)
+
+    def binary(self, node: syntax.Binary) -> Known:
+        """Operators of two operands, a long sum without recursion."""
+        spine = []
+        left: Any = node
+        while type(left) is syntax.Binary:
+            spine.append(left)
+            left = left.left
+        known = self.of(left)
+        for each in reversed(spine):
+            right = self.of(each.right)
+            types = of_binary(each.operator, known[0], right[0])
+            known = self.unknown(known, right) if types & HOLDERS else (types, None)
+        return known
+
+    def logical(self, node: syntax.Logical) -> Known:
+        """``&&``, ``||`` and ``??``."""
+        left, right = self.of(node.left), self.of(node.right)
+        if node.operator == "??":
+            return self.shapes.either((left[0] & ~UNIT, left[1]), right)
+        return BOOL, None
+
+    # ---------------------------------------------------------------------------------------- chains
+
+    def _kept(self, node: Node, known: Known) -> Known:
+        self.known[node] = known
+        return known
+
+    def property(self, node: syntax.Property) -> Known:
+        """``value.name``."""
+        base = self.of(node.base)
+        return self._kept(node, self._optional(node, base, self._property(base, node.name)))
+
+    def _property(self, base: Known, name: str) -> Known:
+        types, shape = base
+        if not types:
+            return _LEFT
+        if not types & ~(MAP | UNIT):
+            slot = self.shapes.member(shape, name)
+            sure = shape is not None and name in (find(shape).sure or ())
+            return slot.types | (0 if sure else UNIT), slot.shape
+        if name == "len" and not types & ~(ARRAY | STRING | BLOB):
+            return INT, None
+        return self.unknown(base)
+
+    def _optional(self, node: Any, base: Known, known: Known) -> Known:
+        return (known[0] | UNIT, known[1]) if node.optional and base[0] & UNIT else known
+
+    def index(self, node: syntax.Index) -> Known:
+        """``value[index]``."""
+        key = self.of(node.index)
+        base = self.of(node.base)
+        return self._kept(node, self._optional(node, base, self._index(base, key, node)))
+
+    def _index(self, base: Known, key: Known, node: syntax.Index) -> Known:
+        types, shape = base[0] & ~UNIT, base[1]
+        if types == ARRAY:
+            slot = find(shape).rest if shape is not None else OPEN.rest
+            return slot.types, slot.shape
+        if types == MAP:
+            if type(node.index) is syntax.Literal and type(node.index.value) is str:
+                return self._property((MAP, shape), node.index.value)
+            slot = self.shapes.any_member(shape)
+            return slot.types | UNIT, slot.shape
+        if types == STRING:
+            return CHAR | STRING, None
+        if types == BLOB:
+            return INT, None
+        return self.unknown(base, key) if types else _LEFT
+
+    def places(self, node: Node) -> list[Any]:
+        """Return the slots that hold what a node stands for, if it is assigned to."""
+        kind = type(node)
+        if kind is syntax.Variable:
+            variable = self.bindings.get(node)
+            return [] if variable is None or self.scope.dynamic else [variable]
+        if kind is syntax.This:
+            return [] if self.function is None else [self.function.this]
+        if isinstance(node, syntax.Property | syntax.Index):
+            types, shape = self.of(node.base)
+            if shape is None or not types & (ARRAY | MAP):
+                return []
+            if isinstance(node, syntax.Property):
+                return [self.shapes.field(shape, node.name)]
+            if type(node.index) is syntax.Literal and type(node.index.value) is str:
+                return [self.shapes.field(shape, node.index.value)]
+            return [find(shape).rest, *find(shape).fields.values()]
+        return []
+
+    def _widen(self, node: Node, known: Known) -> None:
+        """A value may be put where a node stands."""
+        places = self.places(node)
+        for slot in places:
+            self.join(slot, known)
+        if not places:
+            self.shapes.open(known)
+
+    # ---------------------------------------------------------------------------------------- calls
+
+    def passed(self, plan: FunctionPlan, arguments: list[Known]) -> Known:
+        """Return what a function gives for these arguments."""
+        for slot, known in zip(plan.scope.parameters, arguments, strict=True):
+            self.join(slot, known)
+        if plan is self.specialised and not plan.takes([types for types, _ in arguments]):
+            return self.general_result
+        return plan.result.types, plan.result.shape
+
+    def _bound(self, plan: FunctionPlan, node: Node, base: Known) -> None:
+        """Calls a function on what a node stands for, which it may change."""
+        if plan.uses_this:
+            self.join(plan.this, base)
+            self._widen(node, (plan.this.types, plan.this.shape))
+
+    def call(self, node: syntax.Call) -> Known:
+        """A call by name."""
+        arguments = [self.of(argument) for argument in node.arguments]
+        return self._kept(node, self._call(node, arguments))
+
+    def _call(self, node: syntax.Call, arguments: list[Known]) -> Known:
+        if node.path:
+            if arguments:
+                self.shapes.open(arguments[0])
+                self._widen(node.arguments[0], UNKNOWN)
+            return self.unknown(*arguments)
+        if node.name in _BY_LANGUAGE:
+            return self._by_language(node, arguments)
+        plan = self.direct(node.name, len(arguments))
+        if plan is not None:
+            plan.called = True
+            return self.passed(plan, arguments)
+        if not all(types for types, _ in arguments):
+            return _LEFT
+        if self.plans.get((node.name, len(arguments))) or not arguments:
+            if arguments:
+                self.shapes.open(arguments[0])
+                self._widen(node.arguments[0], UNKNOWN)
+            types = effects.results(self.options, node.name, []) if not arguments else ANY
+            return (types, None) if not types & HOLDERS else self.unknown(*arguments)
+        return self.native(node, node.name, node.arguments[0], arguments[0], arguments[1:])
+
+    def direct(self, name: str, count: int) -> FunctionPlan | None:
+        """Return the one script function that a call by name means."""
+        return next((plan for plan in self.plans.get((name, count), ()) if not plan.this_type), None)
+
+    def _by_language(self, node: syntax.Call, arguments: list[Known]) -> Known:
+        name, count = node.name, len(arguments)
+        if name == "call" and count >= 1:
+            return self._through_pointer(arguments[0], arguments[1:])
+        if name == "type_of" and count == 1:
+            return STRING, None
+        if name in ("is_def_var", "is_shared") and count == 1:
+            return BOOL, None
+        if name == "Fn" and count == 1:
+            return FN, OPEN
+        for known in arguments:
+            self.shapes.open(known)
+        if arguments:
+            self._widen(node.arguments[0], UNKNOWN)
+        return self.unknown(*arguments)
+
+    def _through_pointer(self, pointer: Known, arguments: list[Known]) -> Known:
+        """A call of what must be a function pointer."""
+        plans = self.pointed(pointer)
+        if plans is None:
+            return self.unknown(pointer, *arguments)
+        result = _LEFT
+        for plan in plans:
+            if len(plan.parameters) != len(arguments):
+                return self.unknown(pointer, *arguments)
+            result = self.shapes.either(result, self.passed(plan, arguments))
+        return result
+
+    def pointed(self, pointer: Known) -> tuple[FunctionPlan, ...] | None:
+        """Return the closures that a value is, if it is one; None if that isn't known."""
+        types, shape = pointer
+        if shape is None or not types & FN:
+            return None if types & FN else ()
+        shape = find(shape)
+        return None if shape is OPEN or types != FN or not shape.closures else shape.closures
+
+    def method(self, node: syntax.MethodCall) -> Known:
+        """``value.name(…)``."""
+        arguments = [self.of(argument) for argument in node.arguments]
+        base = self.of(node.base)
+        if node.optional:
+            base = base[0] & ~UNIT, base[1]
+        known = self._method(node, base, arguments)
+        return self._kept(node, (known[0] | UNIT, known[1]) if node.optional else known)
+
+    def _method(self, node: syntax.MethodCall, base: Known, arguments: list[Known]) -> Known:
+        name, count = node.name, len(arguments)
+        if not base[0] or not all(types for types, _ in arguments):
+            return _LEFT  # so far this is never reached
+        if name == "call":
+            if self.pointed(base):
+                return self._through_pointer(base, arguments)
+            self.shapes.open(base)
+            self._widen(node.base, UNKNOWN)
+            return self.unknown(*arguments)
+        if name in ("type_of", "is_shared") and not count:
+            return (STRING if name == "type_of" else BOOL), None
+        if name == "curry":
+            return self.unknown(base, *arguments)
+        named = self.plans.get((name, count), ())
+        if not named:
+            member = self.method_of_member(base, name)
+            if member is not None:
+                return self._by_member(node, base, member, arguments)
+        if len(named) == 1 and named[0].this_type is None:
+            plan = named[0]
+            plan.called = True
+            self._bound(plan, node.base, base)
+            if base[0] & MAP:
+                # A member of that name may be called in its place.
+                self.shapes.expose(base)
+            return self.passed(plan, arguments)
+        if named or self.may_be_member(base, name):
+            self.shapes.open(base)
+            self._widen(node.base, UNKNOWN)
+            return self.unknown(base, *arguments)
+        return self.native(node, name, node.base, base, arguments)
+
+    def method_of_member(self, base: Known, name: str) -> tuple[FunctionPlan, ...] | None:
+        """Return the closures that a map surely has under a name; None if that isn't sure."""
+        types, shape = base
+        if types != MAP or shape is None or name not in (find(shape).sure or ()):
+            return None
+        slot = self.shapes.member(shape, name)
+        return self.pointed((slot.types, slot.shape))
+
+    def may_be_member(self, base: Known, name: str) -> bool:
+        """Whether a value may be a map that has a function under a name."""
+        types, shape = base
+        if not types & MAP:
+            return False
+        if shape is None or find(shape) is OPEN:
+            return True
+        return bool(self.shapes.member(shape, name).types & FN)
+
+    def _by_member(
+        self, node: syntax.MethodCall, base: Known, plans: tuple[FunctionPlan, ...], arguments: list[Known]
+    ) -> Known:
+        result = _LEFT
+        for plan in plans:
+            if len(plan.parameters) != len(arguments):
+                self.shapes.open(base)
+                self._widen(node.base, UNKNOWN)
+                return self.unknown(*arguments)
+            self._bound(plan, node.base, base)
+            result = self.shapes.either(result, self.passed(plan, arguments))
+        return result
+
+    def native(self, node: Node, name: str, place: Node, base: Known, arguments: list[Known]) -> Known:
+        """A native on what stands in a place, by its name or as a method."""
+        if not base[0] or not all(types for types, _ in arguments):
+            return _LEFT
+        known = effects.of_native(self, node, name, base, arguments)
+        count = len(arguments) + 1
+        if known is not None:
+            return known
+        if self.options.replacing(name, count):
+            self._widen(place, UNKNOWN)
+        if self.options.changes(name, count):
+            self.shapes.open(base)
+            for known in arguments:
+                self.shapes.open(known)
+        types = effects.results(self.options, name, [base[0], *(known[0] for known in arguments)])
+        if types & HOLDERS:
+            return self.unknown(base, *arguments)
+        for known in (base, *arguments):
+            self.shapes.expose(known)
+        return types, None
+
+    # ---------------------------------------------------------------------------------------- control
+
+    def if_else(self, node: syntax.If) -> Known:
+        """``if``."""
+        self.of(node.condition)
+        then = self.of(node.then)
+        return self.shapes.either(then, self.of(node.otherwise))
+
+    def switch(self, node: syntax.Switch) -> Known:
+        """``switch``."""
+        self.of(node.subject)
+        known = _LEFT
+        default = False
+        for case in node.cases:
+            default = default or not case.patterns
+            self.of(case.guard)
+            known = self.shapes.either(known, self.of(case.body))
+        return known if default else (known[0] | UNIT, known[1])
+
+    def loop(self, node: syntax.While | syntax.DoWhile) -> Known:
+        """``while``, ``loop`` and ``do``."""
+        self.of(node.condition)
+        self.of(node.body)
+        return UNKNOWN
+
+    def for_loop(self, node: syntax.For) -> Known:
+        """``for``."""
+        types, shape = self.of(node.iterable)
+        known = UNKNOWN if types else _LEFT
+        if types == RANGE:
+            known = INT, None
+        elif types == STRING:
+            known = CHAR, None
+        elif types == ARRAY and shape is not None:
+            rest = find(shape).rest
+            known = rest.types, rest.shape
+        elif types & ~(RANGE | STRING):
+            self.shapes.expose((types, shape))
+        self.join(self.bindings[node], known)
+        if node.counter is not None:
+            self.join(self.resolution.counters[node], (INT, None))
+        if self.scope.dynamic:
+            self.join(self.bindings[node], UNKNOWN)
+        self.of(node.body)
+        return UNKNOWN
+
+    def try_catch(self, node: syntax.Try) -> Known:
+        """``try`` and ``catch``."""
+        known = self.of(node.body)
+        if node.name is not None:
+            self.join(self.bindings[node], UNKNOWN)
+        self.of(node.handler)
+        return known[0] | UNIT, known[1]
+
+    def expression(self, node: syntax.ExpressionStatement) -> Known:
+        """An expression as a statement."""
+        return self.of(node.expression)
+
+    def let(self, node: syntax.Let) -> Known:
+        """``let`` and ``const``."""
+        known = self.of(node.value)
+        self.join(self.bindings[node], UNKNOWN if self.scope.dynamic else known)
+        if self.scope.dynamic or (node.constant and self.resolution.uses_global):
+            # Functions see constants of the script as ``global::NAME``, and ``eval`` sees all.
+            self.shapes.expose(known)
+        return _NOTHING
+
+    def assign(self, node: syntax.Assign) -> Known:
+        """An assignment."""
+        value = self.of(node.value)
+        target: Any = node.target
+        if isinstance(target, syntax.Property | syntax.Index | syntax.MethodCall):
+            base = self.of(target.base)
+            self.of(target)
+            if base[0] & ~(ARRAY | MAP | BLOB | STRING | INT | UNIT):
+                # A setter of the host: the value itself may become another.
+                self._widen(target.base, UNKNOWN)
+                self.shapes.open(value)
+        places = self.places(target)
+        for slot in places:
+            known = value
+            if node.operator != "=":
+                known = self._assigned(node.operator[:-1], (slot.types, slot.shape), value)
+            self.join(slot, known)
+        if not places:
+            self.shapes.open(value)
+        return _NOTHING
+
+    def _assigned(self, operator: str, old: Known, value: Known) -> Known:
+        """Return what ``old operator= value`` makes."""
+        if old[0] == ARRAY and operator == "+":
+            shape = old[1]
+            if shape is not None:
+                if value[0] & ARRAY:
+                    shape = self.shapes.merge(shape, value[1])
+                if value[0] & ~ARRAY and shape is not None:
+                    self.join(find(shape).rest, (value[0] & ~ARRAY, value[1]))
+            return ARRAY, shape
+        types = of_assignment(operator, old[0], value[0])
+        if types & (ARRAY | MAP | FN):
+            self.shapes.open(old)
+            self.shapes.open(value)
+            return UNKNOWN
+        return types, None
+
+    def leave_function(self, node: syntax.Return) -> Known:
+        """``return``."""
+        self.returned = self.shapes.either(self.returned, self.of(node.value))
+        return _LEFT
+
+    def leave(self, node: Any) -> Known:
+        """``throw`` and ``break``: the value turns up where nobody looks."""
+        self.shapes.expose(self.of(node.value))
+        return _LEFT
+
+
+_OF: Final[dict[type, Callable[..., Known]]] = {
+    syntax.Literal: Inference.literal,
+    syntax.CharLiteral: lambda self, node: (CHAR, None),
+    syntax.Interpolation: Inference.interpolation,
+    syntax.ArrayLiteral: Inference.array,
+    syntax.MapLiteral: Inference.map,
+    syntax.RangeExpression: Inference.range,
+    syntax.Variable: Inference.variable,
+    syntax.This: Inference.this,
+    syntax.Unary: Inference.unary,
+    syntax.Binary: Inference.binary,
+    syntax.Logical: Inference.logical,
+    syntax.Property: Inference.property,
+    syntax.Index: Inference.index,
+    syntax.Call: Inference.call,
+    syntax.MethodCall: Inference.method,
+    syntax.Closure: Inference.closure,
+    syntax.Block: lambda self, node: self.block(node.statements),
+    syntax.If: Inference.if_else,
+    syntax.Switch: Inference.switch,
+    syntax.While: Inference.loop,
+    syntax.DoWhile: Inference.loop,
+    syntax.For: Inference.for_loop,
+    syntax.Try: Inference.try_catch,
+    syntax.ExpressionStatement: Inference.expression,
+    syntax.Let: Inference.let,
+    syntax.Assign: Inference.assign,
+    syntax.Return: Inference.leave_function,
+    syntax.Throw: Inference.leave,
+    syntax.Break: Inference.leave,
+    syntax.Continue: lambda self, node: _LEFT,
+    syntax.Import: lambda self, node: _NOTHING,
+    syntax.Export: lambda self, node: _NOTHING,
+}
+
+__all__ = ["Inference", "Slot"]
