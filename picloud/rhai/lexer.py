@@ -22,6 +22,7 @@ the number where an operand may begin (``x = -5``, not ``x -5``), as in Rhai.
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from sys import intern
 from typing import Any, Final
 
@@ -78,13 +79,14 @@ _KINDS: Final = (
     | dict.fromkeys(_OTHER_LANGUAGES, "error")
 )
 """The kinds of all words and signs that have a meaning of their own."""
-_ODD_SIGNS: Final = frozenset(("-", *_OTHER_LANGUAGES))
-"""Signs that need a closer look."""
-_ODD_SIGNS_WITH_BRACES: Final = _ODD_SIGNS | {"{", "}", "#{"}
+_KINDS_OUTSIDE: Final[dict[str, str | None]] = {**_KINDS, **dict.fromkeys(("-", *_OTHER_LANGUAGES))}
+"""The same, with None for signs that need a closer look."""
+_KINDS_IN_BRACES: Final = {**_KINDS_OUTSIDE, **dict.fromkeys(("{", "}", "#{"))}
 """And those that do within an interpolation."""
 
 _LAST_PLACE: Final = 0xFFFF
 """Lines and columns don't count further."""
+_COLUMN: Final = itemgetter(3)
 _I64_MAX: Final = (1 << 63) - 1
 _DIGITS: Final = frozenset("0123456789")
 
@@ -103,7 +105,7 @@ _TOKEN: Final = re.compile(
 )""",
     re.VERBOSE | re.DOTALL,
 )
-_NAME, _SIGN, _LINES, _NUMBER, _STRING, _COMMENT = range(1, 7)
+_SIGN, _LINES, _NUMBER, _STRING, _COMMENT = range(2, 7)
 """The groups of the pattern; what none of them takes is read by :class:`_Lexer`."""
 _ODD_NUMBER: Final = re.compile(
     r"""(0_*[xX][0-9a-fA-F_]* | 0_*[oO][0-7_]* | 0_*[bB][01_]*)
@@ -128,61 +130,53 @@ class Tokens(list[Token]):
 def tokens(source: str, max_string_size: int = 0) -> Tokens:
     """Return the tokens of a source. ``max_string_size`` is in bytes, 0 for no limit."""
     lexer = _Lexer(source, max_string_size)
-    add, kinds, odd_signs = lexer.found.append, _KINDS, lexer.odd_signs
-    step = _TOKEN.scanner(source).match  # type: ignore[attr-defined]
-    line, line_start = 1, 0
-    kind = ";"
+    add = lexer.found.append
+    group, kind = 0, ";"
     while True:
-        match = step()
-        group = match.lastindex
-        if group == _NAME:
-            text = match[1]
-            kind = kinds.get(text, "name")
-            add((kind, text, line, match.start(1) - line_start + 1))
-            continue
-        if group == _SIGN:
-            text = match[2]
-            if text not in odd_signs or (
-                text == "-" and not (kind in _BEFORE_OPERAND and source[match.end() : match.end() + 1] in _DIGITS)
-            ):
-                kind = kinds[text]
-                add((kind, text, line, match.start(2) - line_start + 1))
-                continue
-        elif group == _LINES:
-            text = match[3]
-            line += text.count("\n")
-            line_start = match.start(3) + text.rindex("\n") + 1
-            continue
-        elif group == _NUMBER:
-            text = match[4]
-            if len(text) < 19:
+        line, before = lexer.line, lexer.line_start - 1  # columns count from 1
+        kinds = _KINDS_IN_BRACES if lexer.braces else _KINDS_OUTSIDE
+        for match in _TOKEN.finditer(source, lexer.at):
+            group = match.lastindex or 0
+            text = match[group]
+            if group <= _SIGN:
+                meaning = kinds.get(text, "name")
+                if meaning is None:  # a sign that needs a closer look
+                    if text != "-" or (kind in _BEFORE_OPERAND and source[match.end() : match.end() + 1] in _DIGITS):
+                        break
+                    meaning = "-"
+                kind = meaning
+                add((kind, text, line, match.start(group) - before))
+            elif group == _LINES:
+                line += text.count("\n")
+                before = match.start(_LINES) + text.rindex("\n")
+            elif group == _NUMBER:
+                if len(text) >= 19:
+                    break
                 kind = "float" if "." in text else "int"
-                add((kind, float(text) if "." in text else int(text), line, match.start(4) - line_start + 1))
-                continue
-        elif group == _STRING and not max_string_size:
-            kind = "str"
-            add((kind, match[5][1:-1], line, match.start(5) - line_start + 1))
-            continue
-        elif group == _COMMENT:
-            text = match[6]
-            if text.startswith("///") and not text.startswith("////"):
-                lexer.document(text)
-            if text[-1] in "\r\n":
-                line += 1
-                line_start = match.end()
-            continue
-        lexer.at, lexer.line, lexer.line_start = match.start(group), line, line_start
+                add((kind, float(text) if "." in text else int(text), line, match.start(_NUMBER) - before))
+            elif group == _STRING:
+                if max_string_size and len(text) > max_string_size // 4:
+                    break
+                kind = "str"
+                add((kind, text[1:-1], line, match.start(_STRING) - before))
+            elif group == _COMMENT:
+                if text.startswith("///") and not text.startswith("////"):
+                    lexer.document(text)
+                if text[-1] in "\r\n":
+                    line += 1
+                    before = match.end() - 1
+            else:
+                break
+        lexer.at, lexer.line, lexer.line_start = match.start(group), line, before + 1
         kind = lexer.read(kind)
         if kind == "end":
             return lexer.result()
-        line, line_start, odd_signs = lexer.line, lexer.line_start, lexer.odd_signs
-        step = _TOKEN.scanner(source, lexer.at).match  # type: ignore[attr-defined]
 
 
 class _Lexer(Cursor):
     """Reads what the pattern can't, one token or comment at a time."""
 
-    __slots__ = ("braces", "documents", "found", "odd_signs")
+    __slots__ = ("braces", "documents", "found")
 
     def __init__(self, source: str, limit: int) -> None:
         super().__init__(source, limit)
@@ -190,13 +184,11 @@ class _Lexer(Cursor):
         self.documents: dict[int, list[str]] = {}
         self.braces: list[int] = []
         """For each interpolation that we are in, how many braces are open within its own."""
-        self.odd_signs = _ODD_SIGNS
-        """Signs that come here."""
 
     def result(self) -> Tokens:
         """Return all tokens."""
         found = self.found
-        if len(self.source) >= _LAST_PLACE:
+        if self.line >= _LAST_PLACE or max(map(_COLUMN, found)) >= _LAST_PLACE:
             found = [(kind, value, min(line, _LAST_PLACE), min(at, _LAST_PLACE)) for kind, value, line, at in found]
         return Tokens(found, {found[index]: texts for index, texts in self.documents.items()})
 
@@ -253,7 +245,6 @@ class _Lexer(Cursor):
         text, interpolated, place = template(self, opened)
         if interpolated and isinstance(text, str):
             self.braces.append(-1)  # its own brace is still to come
-        self.odd_signs = _ODD_SIGNS_WITH_BRACES if self.braces else _ODD_SIGNS
         if isinstance(text, RhaiError):
             place = text.line, text.column
         return self._add("text" if interpolated else "str", text, place)
