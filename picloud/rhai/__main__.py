@@ -8,6 +8,7 @@ import json
 import sys
 from typing import TextIO
 
+from picloud.rhai.cache import ProgramCache, user_folder
 from picloud.rhai.engine import Engine
 from picloud.rhai.scoreboard import LIMITS, answer
 
@@ -38,7 +39,7 @@ def main() -> int:
         return 0
     from picloud.rhai.tools.terminal import execute
 
-    return execute(options.file, Engine(), warn=options.warn, strict=options.strict)
+    return execute(options.file, Engine(cache=ProgramCache(user_folder())), warn=options.warn, strict=options.strict)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from picloud.rhai import codegen
+from picloud.rhai.cache import ProgramCache, key_of
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.limits import Limits
 from picloud.rhai.packages import register_iterators, standard
@@ -26,10 +27,18 @@ _DEFAULT: Final = Limits()
 class Engine:
     """Compiles scripts. Host functions and modules are to be registered before the first one."""
 
-    def __init__(self, limits: Limits = _DEFAULT, modules: Mapping[str, Module] | None = None) -> None:
-        """``modules`` are there for every script without an import, under their names."""
+    def __init__(
+        self,
+        limits: Limits = _DEFAULT,
+        modules: Mapping[str, Module] | None = None,
+        *,
+        cache: ProgramCache | None = None,
+    ) -> None:
+        """``modules`` are there for every script without an import, under their names. What is compiled is kept in
+        ``cache``."""
         self.limits = limits
         self.modules = dict(modules or {})
+        self.cache = cache
         self.registry = Registry(standard())
         register_iterators(self.registry)
         self._options = codegen.Options(
@@ -66,11 +75,22 @@ class Engine:
 
     def compile(self, source: str) -> Program:
         """Compile a script. Raises :class:`RhaiError` of stage "parse"."""
-        return self._compiled(source)
+        return self._kept(source, from_outside=False)
 
     def compile_open(self, source: str) -> Program:
         """Compile a script whose functions are called from outside, with anything. Raises :class:`RhaiError`."""
-        return self._compiled(source, from_outside=True)
+        return self._kept(source, from_outside=True)
+
+    def _kept(self, source: str, *, from_outside: bool) -> Program:
+        if self.cache is None:
+            return self._compiled(source, from_outside=from_outside)
+        key = key_of(source, repr(self.limits), str(from_outside), self.registry.fingerprint())
+        kept = self.cache.load(key)
+        if kept is not None:
+            return Program.loaded(self, kept)
+        program = self._compiled(source, from_outside=from_outside)
+        self.cache.store(key, program.dumped())
+        return program
 
     def _compiled(self, source: str, *, dynamic: bool = False, from_outside: bool = False) -> Program:
         # Trees hold no cycles, so the garbage collector would look at all their nodes again and again for nothing.

@@ -115,6 +115,16 @@ class Registry:
         """Return the names of all functions, without getters, setters and indexers."""
         return {name for name, _ in self._candidates if "$" not in name}
 
+    def fingerprint(self) -> str:
+        """Return a text that tells the host's functions: programs compiled for others may not be right for these."""
+        own = {
+            f"{key}{native.parameters}{native.changes}{native.replaces}{native.run}{native.volatile}"
+            for (key, _), natives in self._candidates.items()
+            for native in natives.values()
+            if not native.function.__module__.startswith("picloud.rhai.packages.")
+        }
+        return "\n".join(sorted(own))
+
     def resolve(self, key: str, types: _Types) -> Native | None:
         """Return the native that answers a call of ``key`` with arguments of these Python types; None if there is
         none."""
