@@ -99,7 +99,8 @@ class Engine:
         try:
             tree = parse(source, self.limits, optimize=not dynamic)
             return self._of_tree(tree, source, dynamic=dynamic, from_outside=from_outside)
-        except RecursionError:
+        except (RecursionError, SyntaxError):
+            # Python takes at most 20 loops and catches within each other.
             text = "Expression exceeds maximum complexity"
             raise RhaiError.parse("ExprTooDeep", text, None, "ExprTooDeep") from None
         finally:

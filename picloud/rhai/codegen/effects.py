@@ -144,7 +144,7 @@ def _loses(inference: Any, node: Any, shape: Any, arguments: list[Known]) -> Kno
     shape = find(shape)
     if shape.sure:
         shape.sure = frozenset()
-        inference.shapes.changed = True
+        inference.shapes.changes += 1
     slot = inference.shapes.any_member(shape)
     return slot.types | UNIT, slot.shape
 

@@ -66,6 +66,8 @@ class Inference:
         self.join = self.shapes.join
         self.known: dict[Node, Known] = {}
         """Of each call, property, index and method."""
+        self.bases: dict[Node, Known] = {}
+        """Of what is in front of each property, index and method."""
         self.made: dict[Node, Shape] = {}
         """The shape of each literal, or of what a call makes."""
         self.function: FunctionPlan | None = None
@@ -83,12 +85,19 @@ class Inference:
         for plan in self.everything:
             if plan.scope.dynamic or (type(plan.node) is syntax.Function and (from_outside or not self._by_name(plan))):
                 self.shapes.escape(plan)
+        bodies: list[tuple[FunctionPlan | None, FunctionScope, list[syntax.Statement]]] = [
+            (None, self.resolution.functions[self.script], self.script.statements)
+        ]
+        bodies += [(plan, plan.scope, plan.node.body.statements) for plan in self.everything]
+        begun = [-1] * len(bodies)
         for _ in range(_ROUNDS):
-            self.shapes.changed = False
-            self._body(None, self.resolution.functions[self.script], self.script.statements)
-            for plan in self.everything:
-                self._body(plan, plan.scope, plan.node.body.statements)
-            if not self.shapes.changed:
+            self.shapes.begin()
+            before = self.shapes.changes
+            for index, body in enumerate(bodies):
+                if begun[index] != self.shapes.changes:
+                    begun[index] = self.shapes.changes
+                    self._body(*body)
+            if self.shapes.changes == before:
                 break
         else:
             self._give_up()
@@ -147,9 +156,10 @@ class Inference:
         self.specialised = plan if guesses else None
         plan.result = Slot(0, general.shape)
         for _ in range(_ROUNDS):
-            self.shapes.changed = False
+            self.shapes.begin()
+            before = self.shapes.changes
             self._body(plan, plan.scope, plan.node.body.statements)
-            if not self.shapes.changed:
+            if self.shapes.changes == before:
                 break
         else:
             for variable in plan.scope.variables:
@@ -184,11 +194,11 @@ class Inference:
             known = self.of(statement)
         return known
 
-    def shape_of(self, node: Node, sure: frozenset[str] | None = None) -> Shape:
+    def shape_of(self, node: Node) -> Shape:
         """Return the shape of what is made at a node."""
         shape = self.made.get(node)
         if shape is None:
-            shape = self.made[node] = Shape(sure)
+            shape = self.made[node] = Shape()
         return find(shape)
 
     def slot_of(self, node: Node) -> Slot:
@@ -228,18 +238,21 @@ class Inference:
 
     def array(self, node: syntax.ArrayLiteral) -> Known:
         """An array."""
+        shape = self.shape_of(node)
         for item in node.items:
             known = self.of(item)
-            self.join(self.shape_of(node).rest, known)
-        return ARRAY, self.shape_of(node)
+            self.join(find(shape).rest, known)
+        return ARRAY, find(shape)
 
     def map(self, node: syntax.MapLiteral) -> Known:
         """A map."""
-        sure = frozenset(name for name, _ in node.entries)
+        shape = self.made.get(node)
+        if shape is None:
+            shape = self.made[node] = Shape(frozenset([name for name, _ in node.entries]))
         for name, item in node.entries:
             known = self.of(item)
-            self.join(self.shapes.field(self.shape_of(node, sure), name), known)
-        return MAP, self.shape_of(node, sure)
+            self.join(self.shapes.field(shape, name), known)
+        return MAP, find(shape)
 
     def range(self, node: syntax.RangeExpression) -> Known:
         """A range."""
@@ -301,13 +314,22 @@ class Inference:
 
     # ---------------------------------------------------------------------------------------- chains
 
+    def base(self, node: Any) -> Known:
+        """Return what the value in front of the last step of a chain may be.
+
+        It is kept for who asks what the chain stands for: to go through the chain once more would double the time with
+        each of its steps.
+        """
+        known = self.bases[node] = self.of(node.base)
+        return known
+
     def _kept(self, node: Node, known: Known) -> Known:
         self.known[node] = known
         return known
 
     def property(self, node: syntax.Property) -> Known:
         """``value.name``."""
-        base = self.of(node.base)
+        base = self.base(node)
         return self._kept(node, self._optional(node, base, self._property(base, node.name)))
 
     def _property(self, base: Known, name: str) -> Known:
@@ -328,7 +350,7 @@ class Inference:
     def index(self, node: syntax.Index) -> Known:
         """``value[index]``."""
         key = self.of(node.index)
-        base = self.of(node.base)
+        base = self.base(node)
         return self._kept(node, self._optional(node, base, self._index(base, key, node)))
 
     def _index(self, base: Known, key: Known, node: syntax.Index) -> Known:
@@ -356,7 +378,7 @@ class Inference:
         if kind is syntax.This:
             return [] if self.function is None else [self.function.this]
         if isinstance(node, syntax.Property | syntax.Index):
-            types, shape = self.of(node.base)
+            types, shape = self.bases[node]
             if shape is None or not types & (ARRAY | MAP):
                 return []
             if isinstance(node, syntax.Property):
@@ -460,7 +482,7 @@ class Inference:
     def method(self, node: syntax.MethodCall) -> Known:
         """``value.name(…)``."""
         arguments = [self.of(argument) for argument in node.arguments]
-        base = self.of(node.base)
+        base = self.base(node)
         if node.optional:
             base = base[0] & ~UNIT, base[1]
         known = self._method(node, base, arguments)
@@ -622,8 +644,8 @@ class Inference:
         value = self.of(node.value)
         target: Any = node.target
         if isinstance(target, syntax.Property | syntax.Index | syntax.MethodCall):
-            base = self.of(target.base)
             self.of(target)
+            base = self.bases[target]
             if base[0] & ~(ARRAY | MAP | BLOB | STRING | INT | UNIT):
                 # A setter of the host: the value itself may become another.
                 self._widen(target.base, UNKNOWN)

@@ -43,6 +43,9 @@ class Shape:
         """The closures that a pointer may be."""
 
 
+_MOST_CLOSURES: Final = 32
+"""A pointer that may be more of them may be any: each call of it would be looked at for each of them."""
+
 OPEN: Final = Shape(frozenset())
 OPEN.rest = Slot(ANY, OPEN)
 UNKNOWN: Final[Known] = (ANY, OPEN)
@@ -58,10 +61,20 @@ def find(shape: Shape) -> Shape:
 
 
 class Shapes:
-    """Merges shapes and slots, and remembers whether anything changed."""
+    """Merges shapes and slots, and counts the changes.
+
+    What goes through all that is in a shape is done once in each round: what changes behind it calls for another round.
+    """
 
     def __init__(self) -> None:
-        self.changed = False
+        self.changes = 0
+        self._exposed: set[Shape] = set()
+        self._mixed: set[Shape] = set()
+
+    def begin(self) -> None:
+        """Another round begins."""
+        self._exposed.clear()
+        self._mixed.clear()
 
     def merge(self, one: Shape | None, other: Shape | None) -> Shape | None:
         """Make one of two shapes."""
@@ -70,8 +83,8 @@ class Shapes:
         one, other = find(one), find(other)
         if one is other:
             return one
-        self.changed = True
-        if one is OPEN:
+        self.changes += 1
+        if one is OPEN or (other is not OPEN and len(one.fields) > len(other.fields)):
             one, other = other, one
         one.parent = other
         if other is OPEN:
@@ -82,6 +95,8 @@ class Shapes:
             return OPEN
         if one.closures:
             other.closures += tuple(plan for plan in one.closures if plan not in other.closures)
+            if len(other.closures) > _MOST_CLOSURES:
+                self.merge(other, OPEN)
         if one.sure is not None:
             other.sure = one.sure if other.sure is None else other.sure & one.sure
         self.join(other.rest, (one.rest.types, one.rest.shape))
@@ -95,11 +110,11 @@ class Shapes:
         types, shape = known
         if types & ~slot.types:
             slot.types |= types
-            self.changed = True
+            self.changes += 1
         if shape is not None:
             if slot.shape is None:
                 slot.shape = shape
-                self.changed = True
+                self.changes += 1
             else:
                 slot.shape = self.merge(slot.shape, shape)
 
@@ -132,6 +147,9 @@ class Shapes:
         if shape is None:
             return OPEN.rest
         shape = find(shape)
+        if shape in self._mixed:
+            return shape.rest
+        self._mixed.add(shape)
         rest = shape.rest
         for slot in list(shape.fields.values()):
             self.join(rest, (slot.types, slot.shape))
@@ -144,15 +162,17 @@ class Shapes:
 
     def expose(self, known: Known) -> None:
         """Somebody unknown gets a value, who may call the functions in it, but not change it."""
-        waiting, seen = [known[1]], set()
+        if known[1] is None:
+            return
+        waiting: list[Shape | None] = [known[1]]
         while waiting:
             shape = waiting.pop()
             if shape is None:
                 continue
             shape = find(shape)
-            if shape is OPEN or shape in seen:
+            if shape is OPEN or shape in self._exposed:
                 continue
-            seen.add(shape)
+            self._exposed.add(shape)
             for plan in shape.closures:
                 self.escape(plan)
             waiting.append(shape.rest.shape)
@@ -162,6 +182,6 @@ class Shapes:
         """A function may be called by anybody, with anything."""
         if not plan.escaped:
             plan.escaped = True
-            self.changed = True
+            self.changes += 1
         for slot in (*plan.scope.parameters, plan.this):
             self.join(slot, UNKNOWN)
