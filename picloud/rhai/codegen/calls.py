@@ -219,12 +219,18 @@ class Calls(Methods):
         if capture.copied:
             if variable is not None and not self.scope.dynamic:
                 return self.read(variable).node
-            return nodes.cell(nodes.call("find", [nodes.name("Z"), nodes.constant(capture.name)], capture.place))
+            return nodes.cell(self._looked_up(capture))
         if self.scope.dynamic or (variable is None and type(self.scope.node) is syntax.Script):
-            return nodes.call("find", [nodes.name("Z"), nodes.constant(capture.name)], capture.place)
+            return self._looked_up(capture)
         if variable is None:
             return nodes.call("missing", [nodes.constant(capture.name)], capture.place)
         return nodes.name(variable.python)
+
+    def _looked_up(self, capture: Any) -> Any:
+        arguments = [nodes.name("Z"), nodes.constant(capture.name)]
+        if self.scope.dynamic and capture.outer is None:
+            return nodes.call("named", [nodes.name("R"), *arguments], capture.place)
+        return nodes.call("find", arguments, capture.place)
 
 
 def _nodes(values: list[Value]) -> list[Any]:

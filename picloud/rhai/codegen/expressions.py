@@ -177,7 +177,10 @@ class Expressions(Emitter):
 
     def found(self, node: syntax.Variable, helper: str = "find") -> Any:
         """Return the cell of a variable that is looked up by its name."""
-        return nodes.call(helper, [nodes.name("Z"), nodes.constant(node.name)], (node.line, node.column))
+        arguments = [nodes.name("Z"), nodes.constant(node.name)]
+        if helper == "find" and self.scope.dynamic and self.resolution.bindings.get(node) is None:
+            helper, arguments = "named", [nodes.name("R"), *arguments]
+        return nodes.call(helper, arguments, (node.line, node.column))
 
     def function_named(self, name: str) -> Any:
         """Return a pointer to the script function of that name; None if there is none."""

@@ -23,6 +23,17 @@ def find(scope: Scope, name: str) -> Shared:
     raise RhaiError("ErrorVariableNotFound", name)
 
 
+def named(run: Run, scope: Scope, name: str) -> Shared:
+    """Return what a name means that the text doesn't declare: the script function of that name, else the variable.
+
+    Raises ErrorVariableNotFound.
+    """
+    for function in run.functions.values():
+        if function.name == name:
+            return Shared(close(function, run))
+    return find(scope, name)
+
+
 def writable(scope: Scope, name: str) -> Shared:
     """Return the variable of that name for an assignment. Raises ErrorAssignmentToConstant, ErrorVariableNotFound."""
     cell = find(scope, name)

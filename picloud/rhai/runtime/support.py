@@ -287,6 +287,7 @@ HELPERS: Final[dict[str, Any]] = {
     "is_defined": scopes.is_defined,
     "is_captured": is_captured,
     "find": scopes.find,
+    "named": scopes.named,
     "writable": scopes.writable,
     "variable": scopes.variable,
     "constant": scopes.constant,
