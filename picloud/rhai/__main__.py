@@ -1,5 +1,5 @@
-"""`python -m picloud.rhai FILE` runs a script; `python -m picloud.rhai --jsonl` answers many, for comparison with
-other engines."""
+"""`python -m picloud.rhai` reads scripts from the terminal, line by line; with FILE it runs that one; with `--jsonl` it
+answers many, for comparison with other engines."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def scoreboard(lines: TextIO, out: TextIO) -> None:
 def main() -> int:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(prog="python -m picloud.rhai", description="Run Rhai scripts.")
-    wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("file", nargs="?", help="a script to run; - reads standard input")
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("file", nargs="?", help="a script to run; - reads standard input; none asks for input")
     wanted.add_argument(
         "--jsonl", action="store_true", help='answer lines {"id", "src"} from standard input, for comparison'
     )
@@ -37,6 +37,10 @@ def main() -> int:
     if options.jsonl:
         scoreboard(sys.stdin, sys.stdout)
         return 0
+    if options.file is None:
+        from picloud.rhai.tools.repl import Repl
+
+        return Repl(Engine(), interactive=sys.stdin.isatty()).run()
     from picloud.rhai.tools.terminal import execute
 
     return execute(options.file, Engine(cache=ProgramCache(user_folder())), warn=options.warn, strict=options.strict)

@@ -92,6 +92,13 @@ class Engine:
         self.cache.store(key, program.dumped())
         return program
 
+    def compile_part(self, script: Script, identity: str) -> Program:
+        """Compile a tree whose variables live by name in the scope that it is run in, and so may outlive it.
+
+        ``identity`` tells its closures from those of other parts.
+        """
+        return self._of_tree(script, identity, dynamic=True, from_outside=True)
+
     def _compiled(self, source: str, *, dynamic: bool = False, from_outside: bool = False) -> Program:
         # Trees hold no cycles, so the garbage collector would look at all their nodes again and again for nothing.
         collects = gc.isenabled()
@@ -109,9 +116,6 @@ class Engine:
 
     def _of_tree(self, script: Script, source: str, *, dynamic: bool, from_outside: bool = False) -> Program:
         resolution = resolve(script, dynamic=dynamic)
-        if dynamic and len(resolution.functions) > 1:
-            text = "Function definitions must be at global level and cannot be inside a block or another function"
-            raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")
         tree, symbols = codegen.generate(script, resolution, self._options, source, from_outside=from_outside)
         code = compile(tree, FILENAME, "exec", dont_inherit=True)
         return Program(self, code, symbols, source)
@@ -126,6 +130,9 @@ class Engine:
 
     def _text_compiler(self, text: str) -> Callable[[Run, int, Any], Any]:
         program = self._compiled(text, dynamic=True)
+        if program.function_names:
+            text = "Function definitions must be at global level and cannot be inside a block or another function"
+            raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")
 
         def execute(run: Run, level: int, scope: Any) -> Any:
             functions = run.functions

@@ -57,6 +57,11 @@ class Program:
         self.operations = 0
         """Operations that the last run used."""
 
+    @property
+    def function_names(self) -> list[str]:
+        """Names of the functions and closures in it."""
+        return [entry.name for entry in self._symbols.functions]
+
     def run(self, scope: Mapping[str, Any] | None = None, host: Host | None = None) -> Any:
         """Run the script and return its value.
 
@@ -69,7 +74,7 @@ class Program:
                 (name, Shared(value.value, constant=True) if type(value) is Constant else Shared(value))
                 for name, value in scope.items()
             ]
-        _allow_levels(run.limits.max_call_levels)
+        allow_levels(run.limits.max_call_levels)
         names = self.linked(run)
         failure: RhaiError | None = None
         try:
@@ -180,7 +185,8 @@ class Program:
         return cls(engine, code, Symbols(tuple(FunctionEntry(*entry) for entry in entries), sites, natives), source)
 
 
-def _allow_levels(levels: int) -> None:
+def allow_levels(levels: int) -> None:
+    """Let Python's stack grow as deep as so many levels of calls need."""
     needed = min(levels * _FRAMES_PER_LEVEL + _FRAMES, _MOST_FRAMES)
     if sys.getrecursionlimit() < needed:
         sys.setrecursionlimit(needed)

@@ -11,6 +11,10 @@
     comparisons.py  of these: comparisons whose answer is known
     bindings.py   who declares each name of a script, and who uses it
     tree.py       going through a syntax tree
+    lexemes.py    the tokens of a source as written, with the comments between them
+    session.py    a script that is told piece by piece
+    completeness.py  whether such a piece is whole
+    repl.py       a conversation on a terminal
     terminal.py   a run that prints to the terminal and finds modules in a folder
 
 Nothing in here runs unless somebody asks for it: the compiler and the runtime know none of these modules, and messages

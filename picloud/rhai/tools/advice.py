@@ -34,15 +34,22 @@ _MOST_SIGNATURES: Final = 4
 _NOTHING_HERE: Final = "the value is `()`, as a missing property of a map or a function without a result gives"
 
 
-def advise(error: RhaiError, source: str, engine: Engine, variables: Collection[str] = ()) -> tuple[Advice, ...]:
+def advise(
+    error: RhaiError,
+    source: str,
+    engine: Engine,
+    variables: Collection[str] = (),
+    *,
+    known: tuple[Script, Bindings] | None = None,
+) -> tuple[Advice, ...]:
     """Return advice on an error of a script; empty if there is nothing to say.
 
     ``source`` is the text in which it happened, ``engine`` the one that ran it, ``variables`` the names of those that
-    the host gave. Never raises.
+    the host gave, ``known`` what was read out of the source before, if it was. Never raises.
     """
     own = error.innermost
     mistake = Mistake(kind=own.kind, text=own.text, line=own.line, column=own.column, parsing=own.stage == "parse")
-    return advise_on(mistake, source, engine, variables)
+    return advise_on(mistake, source, engine, variables, known=known)
 
 
 def advise_on(

@@ -44,6 +44,8 @@ class Note:
     column: int
     label: str = ""
     is_call: bool = False
+    function: str = ""
+    """Name of the function that it is in; empty outside of functions."""
 
 
 def report(
@@ -57,6 +59,7 @@ def report(
     """Return an error as text of several lines, without a newline at the end.
 
     ``sources`` are the texts by name, the script's own under ``""``; lines of sources that aren't there are not shown.
+    What ``sources`` has under ``"fn NAME"`` is the text that defined the function of that name, if it is another one.
     ``name`` is what the script is called.
     """
     notes = _notes(error)
@@ -94,7 +97,8 @@ def heading(name: str, line: int, column: int, message: str, *, severity: str = 
     word = f"{severity}:"
     if colours:
         word = f"{_RED if severity == 'error' else _YELLOW}{word}{_PLAIN}"
-    return f"{printable(place)}: {word} {printable(message)}"
+    where = f"{printable(place)}: " if name else ""
+    return f"{where}{word} {printable(message)}"
 
 
 def _advised(advice: Advice, own: Note, sources: Mapping[str, str], *, colours: bool) -> list[str]:
@@ -113,21 +117,23 @@ def place_of(error: RhaiError) -> Note:
 def _notes(error: RhaiError) -> list[Note]:
     """Return the place of the innermost error, and those of the calls that it passed through, innermost first."""
     notes: list[Note] = []
-    source = ""
+    source = inside = ""
     at: RhaiError = error
     while at.cause is not None:
         if at.kind == "ErrorInFunctionCall":
             function, module = at.payload
             what = "a closure" if function.startswith("anon$") else f"`{function}`"
+            label = f"{what} is called here"
             notes.append(
-                Note(source=source, line=at.line, column=at.column, label=f"{what} is called here", is_call=True)
+                Note(source=source, line=at.line, column=at.column, label=label, is_call=True, function=inside)
             )
+            inside = function
             source = _EVALUATED if function == "eval" else module
         else:
             notes.append(Note(source=source, line=at.line, column=at.column, label="in this module"))
             source = str(at.payload[0]) if at.payload else ""
         at = at.cause
-    notes.append(Note(source=source, line=at.line, column=at.column))
+    notes.append(Note(source=source, line=at.line, column=at.column, function=inside))
     return notes[::-1]
 
 
@@ -141,7 +147,7 @@ def _counted(notes: list[Note]) -> list[Note]:
 
 
 def _excerpt(note: Note, sources: Mapping[str, str]) -> list[str]:
-    source = sources.get(note.source)
+    source = sources.get(f"fn {note.function}", sources.get(note.source))
     if source is None or not note.line:
         return []
     lines = excerpt(source, note.line, note.column, note.label)
