@@ -15,6 +15,7 @@ from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.expressions import Expressions
+from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
 from picloud.rhai.codegen.shapes import UNKNOWN, find
 from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, INT, MAP, STRING, UNIT
@@ -53,11 +54,14 @@ class Chains(Expressions):
             return Root(nodes.cell(cell.node), UNKNOWN, node.name, place)
         if variable is None:
             return None
+        self.ranges.forget(variable)
         if variable.captured:
             value: Any = nodes.cell(nodes.name(variable.python))
         else:
             value = nodes.name(variable.python)
-        return Root(value, (variable.types, variable.shape), node.name, place, constant=variable.constant)
+        root = Root(value, (variable.types, variable.shape), node.name, place, constant=variable.constant)
+        root.declared = not variable.captured or self.is_declared(variable)
+        return root
 
     def keys(self, steps: list[Any]) -> list[Any]:
         """Evaluate the indexes and arguments of a chain. Returns one entry a step: a Value, a list of Values, or
@@ -202,7 +206,7 @@ class Chains(Expressions):
         is_length = step.name == "len"
         arguments = [nodes.name("R"), self.level, value.node, name, nodes.constant(step.dot)]
         if is_length and value.types and not value.types & ~(ARRAY | STRING | BLOB):
-            return Value(nodes.call("len", [value.node]), INT)
+            return Value(nodes.call("len", [value.node]), INT, bounds=SIZES)
         if value.types == MAP and self.surely_has(value, step.name):
             return self.valued(nodes.element(value.node, name), step)
         if not self.hot and value.types != MAP:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from picloud.rhai import syntax
-from picloud.rhai.codegen import nodes
+from picloud.rhai.codegen import nodes, ranges
 from picloud.rhai.codegen.chains import Chains, operand
 from picloud.rhai.codegen.emitter import Value
+from picloud.rhai.codegen.ranges import ALL
 from picloud.rhai.codegen.roots import Root, Way
 from picloud.rhai.codegen.shapes import OPEN, Shape, find
 from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP, NUMBER, STRING
@@ -49,7 +50,7 @@ class Elements(Chains):
             raises = nodes.call("constant", [nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(raises))
             return
-        if isinstance(root.value, nodes.Attribute):
+        if isinstance(root.value, nodes.Attribute) and not root.declared:
             # Only the cell knows whether a variable of the host is a constant.
             checks = nodes.call("variable", [root.value.value, nodes.constant(root.name)], root.place)
             self.out.append(nodes.statement(checks))
@@ -176,7 +177,7 @@ class Elements(Chains):
             branches = [nodes.branch(nodes.both(self._are(FLOAT, old_value, value)), on_floats, branches)]
         if value.types & INT and types_ & INT:
             new = self.temporary(INT)
-            fits = self._fits(operator, old_value, value, Value(nodes.name(new), INT))
+            fits = self.fits(ranges.of_operation(operator, ALL, value.bounds), nodes.name(new))
             stores: list[Any] = [
                 nodes.assign(new, result),
                 nodes.branch(fits, [nodes.assign_to(target, nodes.name(new))], [*slow]),

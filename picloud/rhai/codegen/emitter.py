@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.codegen.inference import Inference
+from picloud.rhai.codegen.ranges import ALL, Bounds, Ranges
 from picloud.rhai.codegen.shapes import Shape
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution, Variable
@@ -30,12 +31,21 @@ Destination = str | None
 class Value:
     """A Python expression and what is known of it."""
 
-    __slots__ = ("node", "shape", "simple", "stable", "types")
+    __slots__ = ("bounds", "node", "shape", "simple", "stable", "types")
 
     def __init__(
-        self, node: Any, types_: int, shape: Shape | None = None, *, simple: bool = False, stable: bool = False
+        self,
+        node: Any,
+        types_: int,
+        shape: Shape | None = None,
+        *,
+        simple: bool = False,
+        stable: bool = False,
+        bounds: Bounds = ALL,
     ) -> None:
         self.node = node
+        self.bounds = bounds
+        """Between what it is, if it is an integer."""
         self.types = types_
         self.shape = shape
         """What is in it, if it is an array, a map or a function pointer; None if that isn't known."""
@@ -81,6 +91,7 @@ class Emitter:
 
     scope: FunctionScope
     facts: Inference
+    ranges: Ranges
     resolution: Resolution
     options: Options
 
@@ -116,7 +127,7 @@ class Emitter:
         """Return the value in a temporary."""
         name = self.temporary(value.types)
         self.out.append(nodes.assign(name, value.node))
-        return Value(nodes.name(name), value.types, value.shape, simple=True, stable=True)
+        return Value(nodes.name(name), value.types, value.shape, simple=True, stable=True, bounds=value.bounds)
 
     def fresh(self, name: str, types_: int, shape: Shape | None = None) -> Value:
         """Return what is in a temporary."""
@@ -146,7 +157,9 @@ class Emitter:
                 continue
             name = self.temporary(value.types)
             spilled.append(nodes.assign(name, value.node))
-            values[index] = self.fresh(name, value.types, value.shape)
+            values[index] = Value(
+                nodes.name(name), value.types, value.shape, simple=True, stable=True, bounds=value.bounds
+            )
         self.out[start:start] = spilled
 
     def release(self, used: list[Any], since: int) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from picloud.rhai import syntax
-from picloud.rhai.codegen import nodes, types
+from picloud.rhai.codegen import nodes, ranges, types
 from picloud.rhai.codegen.emitter import Destination, Emitter, Value
+from picloud.rhai.codegen.ranges import ALL, Bounds
 from picloud.rhai.codegen.shapes import UNKNOWN, Known
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, INT, MAP, NUMBER, RANGE, STRING, UNIT
 from picloud.rhai.resolver import Variable
@@ -83,7 +84,8 @@ class Expressions(Emitter):
         value = node.value
         if type(value) not in (type(None), bool, int, float, str):
             return Value(self.object_constant(value), ANY)
-        return Value(nodes.constant(value), types.of_literal(value), simple=True, stable=True)
+        bounds = (value, value) if type(value) is int else ALL
+        return Value(nodes.constant(value), types.of_literal(value), simple=True, stable=True, bounds=bounds)
 
     def object_constant(self, value: Any) -> Any:
         """Return a literal that the parser put together."""
@@ -148,7 +150,7 @@ class Expressions(Emitter):
     def range(self, node: syntax.RangeExpression) -> Value:
         """A range."""
         start, end = node.start, node.end
-        first = (lambda: self.expression(start)) if start is not None else _zero
+        first = (lambda: self.expression(start)) if start is not None else zero
         last = (lambda: self.expression(end)) if end is not None else _nothing
         low, high = self.sequence([first, last])
         operator = "..=" if node.inclusive else ".."
@@ -190,7 +192,20 @@ class Expressions(Emitter):
         """Return the value of a declared variable."""
         if variable.captured:
             return Value(nodes.cell(nodes.name(variable.python)), variable.types or ANY, variable.shape)
-        return Value(nodes.name(variable.python), variable.types or ANY, variable.shape, simple=True)
+        bounds = self.ranges.of_variable(variable)
+        return Value(nodes.name(variable.python), variable.types or ANY, variable.shape, simple=True, bounds=bounds)
+
+    def is_declared(self, variable: Variable) -> bool:
+        """Whether a variable is one that the script declares, and not one that the host gave."""
+        scope: Any = self.scope
+        while scope is not None and not scope.dynamic:
+            capture = next((each for each in scope.captures if each.inner is variable), None)
+            if capture is None:
+                return True
+            if capture.outer is None:
+                return False
+            variable, scope = capture.outer, scope.enclosing
+        return False
 
     def this(self, node: syntax.This) -> Value:
         """The value of ``this``."""
@@ -216,6 +231,9 @@ class Expressions(Emitter):
         if not (self.hot and node.operator == "-"):
             return Value(self._slow_unary(node.operator, operand.node, place), result)
         operand = self.kept(operand)
+        bounds = ranges.cut(ranges.of_operation("-", (0, 0), operand.bounds))
+        if operand.types == INT and operand.bounds[0] > I64_MIN:
+            return Value(nodes.negative(operand.node), INT, bounds=bounds)
         tests: list[Any] = [] if operand.types == INT else [nodes.is_type(operand.node, "int")]
         tests.append(nodes.compare(operand.node, "!=", nodes.constant(I64_MIN)))
         slow = self._slow_unary("-", operand.node, place)
@@ -260,7 +278,7 @@ class Expressions(Emitter):
         if self.hot and operator in _INLINE and self._may_be(INT, left, right):
             return self._tested(operator, left, right, node, result)
         if self.hot and operator in ("/", "%") and self._may_be(INT, left, right):
-            return self._divided(operator, left, right, node, result)
+            return self.divided(operator, left, right, node, result)
         if self.hot and operator in _BITS and self._may_be(INT, left, right):
             left, right = self.kept(left), self.kept(right)
             quick = nodes.binary(operator, left.node, right.node)
@@ -293,31 +311,34 @@ class Expressions(Emitter):
 
     def _on_integers(self, operator: str, left: Value, right: Value, node: Node) -> Value:
         if operator in _BITS:
-            return Value(nodes.binary(operator, left.node, right.node), INT)
+            bounds = ranges.of_operation(operator, left.bounds, right.bounds)
+            return Value(nodes.binary(operator, left.node, right.node), INT, bounds=bounds)
         if operator in _INLINE:
             return self._bounded(operator, left, right, node)
         if operator in ("/", "%"):
-            return self._divided(operator, left, right, node, INT)
+            return self.divided(operator, left, right, node, INT)
         return Value(self._slow(operator, left, right, node), INT)
 
     def _bounded(self, operator: str, left: Value, right: Value, node: Node) -> Value:
         """An operation on integers, with the error of one whose result is too big."""
+        bounds = ranges.of_operation(operator, left.bounds, right.bounds)
+        if ranges.within(bounds):
+            return Value(nodes.binary(operator, left.node, right.node), INT, bounds=bounds)
         left, right = self.kept(left), self.kept(right)
-        result = self.stored(Value(nodes.binary(operator, left.node, right.node), INT))
+        result = self.stored(Value(nodes.binary(operator, left.node, right.node), INT, bounds=ranges.cut(bounds)))
         raises = nodes.statement(self._slow(operator, left, right, node))
-        self.out.append(nodes.branch(nodes.negate(self._fits(operator, left, right, result)), [raises]))
+        self.out.append(nodes.branch(nodes.negate(self.fits(bounds, result.node)), [raises]))
         return result
 
-    def _fits(self, operator: str, left: Value, right: Value, result: Value) -> Any:
-        """Return the test whether a result is within 64 bits; one side will do where the other can't be passed."""
+    def fits(self, bounds: Bounds, result: Any) -> Any:
+        """Return the test whether a result between such bounds is within 64 bits: a side that can't be passed needs no
+        look."""
         low, high = nodes.constant(I64_MIN), nodes.constant(I64_MAX)
-        step = right.node.value if isinstance(right.node, nodes.Constant) else None
-        if isinstance(left.node, nodes.Constant) and operator == "+":
-            step = left.node.value
-        if type(step) is int and operator in ("+", "-"):
-            grows = (step >= 0) == (operator == "+")
-            return nodes.compare(result.node, "<=" if grows else ">=", high if grows else low)
-        return nodes.between(low, result.node, high)
+        if bounds[0] >= I64_MIN:
+            return nodes.compare(result, "<=", high)
+        if bounds[1] <= I64_MAX:
+            return nodes.compare(result, ">=", low)
+        return nodes.between(low, result, high)
 
     def _tested(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
         """An operation that is Python's if both turn out to be integers, or floats."""
@@ -327,24 +348,30 @@ class Expressions(Emitter):
         quick = nodes.assign(name, nodes.binary(operator, left.node, right.node))
         slow = nodes.assign(name, self._slow(operator, left, right, node))
         raises = nodes.statement(self._slow(operator, left, right, node))
-        check = nodes.branch(nodes.negate(self._fits(operator, left, right, target)), [raises])
+        bounds = ranges.of_operation(operator, left.bounds, right.bounds)
+        check = [] if ranges.within(bounds) else [nodes.branch(nodes.negate(self.fits(bounds, target.node)), [raises])]
         branches: list[Any] = [slow]
         if self._may_be(FLOAT, left, right):
             again = nodes.assign(name, nodes.binary(operator, left.node, right.node))
             branches = [nodes.branch(nodes.both(self._are(FLOAT, left, right)), [again], branches)]
-        self.out.append(nodes.branch(nodes.both(self._are(INT, left, right)), [quick, check], branches))
+        self.out.append(nodes.branch(nodes.both(self._are(INT, left, right)), [quick, *check], branches))
         return target
 
-    def _divided(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
+    def divided(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
         """A division that is Python's where both are integers, and none negative."""
+        bounds = ranges.cut(ranges.of_operation(operator, left.bounds, right.bounds))
+        sign = "//" if operator == "/" else "%"
+        if left.types == INT == right.types and left.bounds[0] >= 0 and right.bounds[0] > 0:
+            return Value(nodes.binary(sign, left.node, right.node), INT, bounds=bounds)
         left, right = self.kept(left), self.kept(right)
         tests = self._are(INT, left, right)
-        tests.append(nodes.compare(left.node, ">=", nodes.constant(0)))
-        if not (isinstance(right.node, nodes.Constant) and type(right.node.value) is int and right.node.value > 0):
+        if left.bounds[0] < 0:
+            tests.append(nodes.compare(left.node, ">=", nodes.constant(0)))
+        if right.bounds[0] <= 0:
             tests.append(nodes.compare(right.node, ">", nodes.constant(0)))
-        quick = nodes.binary("//" if operator == "/" else "%", left.node, right.node)
+        quick = nodes.binary(sign, left.node, right.node)
         slow = self._slow(operator, left, right, node)
-        return Value(nodes.IfExp(nodes.both(tests), quick, slow), types_)
+        return Value(nodes.IfExp(nodes.both(tests), quick, slow), types_, bounds=bounds)
 
     def _comparison(self, operator: str, left: Value, right: Value, node: Node) -> Any:
         for kind in (INT, STRING):
@@ -413,8 +440,12 @@ class Expressions(Emitter):
         """``&&`` and ``||`` as a Python test."""
         left = self.condition(node.left)
         tests: list[Any] = []
-        statements = self.collect(lambda: tests.append(self.condition(node.right)))
         is_and = node.operator == "&&"
+        self.ranges.drop(node.right)
+        before = dict(self.ranges.here)
+        self.ranges.learn(node.left, is_and)
+        statements = self.collect(lambda: tests.append(self.condition(node.right)))
+        self.ranges.here = before
         if not statements:
             return nodes.both([left, tests[0]]) if is_and else nodes.either([left, tests[0]])
         name = self.temporary(BOOL)
@@ -428,6 +459,7 @@ class Expressions(Emitter):
         if node.operator != "??":
             return Value(self._logical(node), BOOL)
         left = self.stored(self.expression(node.left))
+        self.ranges.drop(node.right)
         name = left.node.id
         self.collected[name] = 0
         statements = self.collect(lambda: self.into(node.right, name))
@@ -450,8 +482,8 @@ def _is_constant(node: Any) -> bool:
     return isinstance(node, syntax.Literal | syntax.CharLiteral)
 
 
-def _zero() -> Value:
-    return Value(nodes.constant(0), INT, simple=True, stable=True)
+def zero() -> Value:
+    return Value(nodes.constant(0), INT, simple=True, stable=True, bounds=(0, 0))
 
 
 def _nothing() -> Value:

@@ -40,6 +40,7 @@ from picloud.rhai.resolver import FunctionScope, Resolution
 from picloud.rhai.syntax import Node
 
 _ROUNDS: Final = 16
+_DEPTH: Final = 6
 _NOTHING: Final[Known] = (UNIT, None)
 _LEFT: Final[Known] = (0, None)
 _BY_LANGUAGE: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
@@ -220,6 +221,17 @@ class Inference:
             types = {syntax.Closure: FN, syntax.ArrayLiteral: ARRAY}.get(kind, MAP)
             return UNKNOWN if shape is None else (types, find(shape))
         return self.known.get(node, UNKNOWN)
+
+    def types_of(self, node: Any, depth: int = 0) -> int:
+        """Return the types of a node's value, as far as they are told without going through it once more."""
+        kind = type(node)
+        if kind is syntax.Literal:
+            return self.literal(node)[0]
+        if kind is syntax.Binary:
+            if depth > _DEPTH:
+                return ANY
+            return of_binary(node.operator, self.types_of(node.left, depth + 1), self.types_of(node.right, depth + 1))
+        return self.seen(node)[0]
 
     # ---------------------------------------------------------------------------------------- literals and names
 

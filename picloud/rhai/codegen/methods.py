@@ -15,6 +15,7 @@ from picloud.rhai.codegen.chains import operand
 from picloud.rhai.codegen.elements import Elements
 from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.plans import FunctionPlan
+from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
 from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, FN, INT, MAP, PYTHON, STRING, UNIT
 from picloud.rhai.errors import Position
@@ -111,7 +112,7 @@ class Methods(Elements):
         """A method of a value that is in no variable: what it changes is lost."""
         place = step.line, step.column
         if step.name == "len" and not arguments and value.types and not value.types & ~(ARRAY | STRING | BLOB):
-            return Value(nodes.call("len", [value.node]), INT)
+            return Value(nodes.call("len", [value.node]), INT, bounds=SIZES)
         if step.name == "call":
             plan = self.pointed(value, len(arguments))
             if plan is not None:
@@ -336,7 +337,7 @@ class Methods(Elements):
         """A native on a variable, where it is known which one; None if it isn't."""
         place = step.line, step.column
         if step.name == "len" and not arguments and root.types and not root.types & ~(ARRAY | STRING | BLOB):
-            return Value(nodes.call("len", [root.value]), INT)
+            return Value(nodes.call("len", [root.value]), INT, bounds=SIZES)
         if step.name == "push" and len(arguments) == 1 and root.types & ARRAY and self.hot:
             return self._pushed(root, step, arguments[0])
         value = Value(root.value, root.types, root.shape)

@@ -13,6 +13,7 @@ from picloud.rhai.codegen.calls import special_name
 from picloud.rhai.codegen.emitter import RETURN, Options
 from picloud.rhai.codegen.inference import Inference
 from picloud.rhai.codegen.plans import FunctionPlan
+from picloud.rhai.codegen.ranges import Ranges
 from picloud.rhai.codegen.speculation import guess
 from picloud.rhai.codegen.statements import Statements
 from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP
@@ -66,6 +67,7 @@ class Generator(Statements):
         self._plan(identity)
         self.facts = Inference(script, resolution, self.plans, self.closures, options)
         self.facts.run(from_outside=from_outside)
+        self.ranges = Ranges(self.facts)
 
     def _plan(self, identity: str) -> None:
         for node, scope in self.resolution.functions.items():
@@ -139,6 +141,7 @@ class Generator(Statements):
     def _begin(self, plan: FunctionPlan | None, scope: FunctionScope) -> None:
         self.scope = scope
         self.facts.function, self.facts.scope = plan, scope
+        self.ranges.begin(scope, self.script.statements if plan is None else plan.node.body.statements)
         self.out = []
         self.temporaries = 0
         self.holders = []

@@ -15,7 +15,7 @@ from picloud.rhai.runtime.ownership import DIRECT
 class Root:
     """A variable at the beginning of a chain."""
 
-    __slots__ = ("constant", "name", "place", "shape", "types", "value")
+    __slots__ = ("constant", "declared", "name", "place", "shape", "types", "value")
 
     def __init__(self, value: Any, known: Known, name: str, place: Position, *, constant: bool = False) -> None:
         self.value = value
@@ -24,6 +24,8 @@ class Root:
         self.name = name
         self.place = place
         self.constant = constant
+        self.declared = False
+        """It is surely a variable that the script declares."""
 
 
 class Way:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from picloud.rhai import syntax
-from picloud.rhai.codegen import nodes, types
+from picloud.rhai.codegen import nodes, ranges, types
 from picloud.rhai.codegen.calls import Calls
 from picloud.rhai.codegen.emitter import RETURN, Destination, Value
+from picloud.rhai.codegen.expressions import zero
+from picloud.rhai.codegen.ranges import ALL
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node, start
@@ -117,6 +119,7 @@ class Statements(Calls):
             helper = "constant_cell" if variable.constant else "cell"
             node = nodes.call(helper, [node])
         self.out.append(nodes.assign(variable.python, node))
+        self.ranges.forget(variable)
 
     def export(self, node: syntax.Export) -> None:
         """``export name as alias``."""
@@ -176,21 +179,25 @@ class Statements(Calls):
             self._assign_to(node, nodes.cell(cell.node), ANY, value)
         elif variable.captured:
             value = self.kept(value)
-            if variable.constant or any(capture.inner is variable for capture in self.scope.captures):
+            if variable.constant or not self.is_declared(variable):
                 name = nodes.constant(target.name)
                 check = nodes.call("variable", [nodes.name(variable.python), name], (target.line, target.column))
                 self.out.append(nodes.statement(check))
-            self._assign_to(node, nodes.cell(nodes.name(variable.python)), ANY, value)
+            self._assign_to(node, nodes.cell(nodes.name(variable.python)), variable.types or ANY, value)
         else:
-            self._assign_to(node, nodes.name(variable.python), variable.types, value)
+            self._assign_to(node, nodes.name(variable.python), variable.types, value, variable)
+            self.ranges.forget(variable)
 
-    def _assign_to(self, node: syntax.Assign, target: Any, types_: int, value: Value) -> None:
+    def _assign_to(
+        self, node: syntax.Assign, target: Any, types_: int, value: Value, variable: Variable | None = None
+    ) -> None:
         """Assign to a variable that is given as it is read."""
         if node.operator == "=":
             self.out.append(nodes.assign_to(target, value.node))
             return
         operator = node.operator[:-1]
-        old = Value(target, types_, simple=isinstance(target, nodes.Name))
+        bounds = ALL if variable is None else self.ranges.of_variable(variable)
+        old = Value(target, types_, simple=isinstance(target, nodes.Name), bounds=bounds)
         numbers = not (types_ | value.types) & ~types.NUMBER
         if numbers and (types_ == INT == value.types or (types_ == FLOAT and operator in ("+", "-", "*"))):
             if operator in ("+", "-", "*"):
@@ -198,8 +205,9 @@ class Statements(Calls):
                 return
             if operator in ("/", "%"):
                 value = self.kept(value)
-                result = self._divided(operator, self.kept(old), value, node, types_)
-                result.node.orelse = self._assigned(node, target, value)
+                result = self.divided(operator, self.kept(old), value, node, types_)
+                if isinstance(result.node, nodes.IfExp):
+                    result.node.orelse = self._assigned(node, target, value)
                 self.out.append(nodes.assign_to(target, result.node))
                 return
         if self.hot and operator in ("+", "-", "*") and types_ & types.NUMBER and value.types & types.NUMBER:
@@ -220,10 +228,13 @@ class Statements(Calls):
             self.out.append(nodes.assign_to(target, nodes.binary(operator, target, value.node)))
             return
         value = self.kept(value)
+        bounds = ranges.of_operation(operator, old.bounds, value.bounds)
+        if ranges.within(bounds):
+            self.out.append(nodes.assign_to(target, nodes.binary(operator, target, value.node)))
+            return
         result = self.stored(Value(nodes.binary(operator, target, value.node), INT))
-        fits = self._fits(operator, old, value, result)
         raises = nodes.statement(self._assigned(node, target, value))
-        self.out.append(nodes.branch(nodes.negate(fits), [raises]))
+        self.out.append(nodes.branch(nodes.negate(self.fits(bounds, result.node)), [raises]))
         self.out.append(nodes.assign_to(target, result.node))
 
     def _tested_operation_on(self, operator: str, target: Any, old: Value, value: Value, node: syntax.Assign) -> None:
@@ -232,7 +243,7 @@ class Statements(Calls):
         name = self.temporary(INT)
         slow = [nodes.assign_to(target, self._assigned(node, target, value))]
         quick = nodes.binary(operator, old.node, value.node)
-        fits = self._fits(operator, old, value, Value(nodes.name(name), INT))
+        fits = self.fits(ranges.of_operation(operator, old.bounds, value.bounds), nodes.name(name))
         stores = nodes.branch(fits, [nodes.assign_to(target, nodes.name(name))], [*slow])
         otherwise: list[Any] = slow
         if old.types & FLOAT and value.types & FLOAT:
@@ -302,8 +313,14 @@ class Statements(Calls):
         since = len(self.holders)
         test = self.condition(node.condition)
         clear = self._cleared(since)
+        before = dict(self.ranges.here)
+        self.ranges.learn(node.condition, True)
         then = self.collect(lambda: self.block(node.then, destination))
+        after_then = None if _jumps(then) else self.ranges.here
+        self.ranges.here = before
+        self.ranges.learn(node.condition, False)
         otherwise = self.collect(lambda: self._otherwise(node.otherwise, destination))
+        self.ranges.join(after_then, None if _jumps(otherwise) else self.ranges.here)
         self.out.append(nodes.branch(test, [*clear, *then], [*clear, *otherwise]))
 
     def _cleared(self, since: int) -> list[Any]:
@@ -321,8 +338,10 @@ class Statements(Calls):
     def switch(self, node: syntax.Switch, destination: Destination) -> None:
         """``switch``: literals first, then ranges, as in Rust; each with its guard."""
         subject = self.expression(node.subject)
+        self.ranges.drop(node)
+        before = dict(self.ranges.here)
         subject = self.stored(subject) if isinstance(subject.node, nodes.Constant) else self.kept(subject)
-        literals, ranges = [], []
+        literals, spans_of = [], []
         default: syntax.Case | None = None
         for case in node.cases:
             plain = [
@@ -334,8 +353,9 @@ class Statements(Calls):
             if plain:
                 literals.append((self._any_of(subject, plain), case))
             if spans:
-                ranges.append((self._any_span(subject, spans), case))
-        self._cases([*literals, *ranges], default, destination)
+                spans_of.append((self._any_span(subject, spans), case))
+        self._cases([*literals, *spans_of], default, destination)
+        self.ranges.here = before
 
     def _cases(self, cases: list[Any], default: syntax.Case | None, destination: Destination) -> None:
         if not cases:
@@ -345,7 +365,9 @@ class Statements(Calls):
                 self.one_statement(default.body, destination)
             return
         (test, case), *rest = cases
+        before = dict(self.ranges.here)
         body = self.collect(lambda: self.one_statement(case.body, destination))
+        self.ranges.here = before
         if case.guard is None:
             otherwise = self.collect(lambda: self._cases(rest, default, destination))
             self.out.append(nodes.branch(test, body, otherwise))
@@ -399,11 +421,13 @@ class Statements(Calls):
             assert result is not None
             self.finish(self.fresh(result, ANY), RETURN)
 
-    def _turns(self, result: str | None, emit: Any) -> list[Any]:
+    def _turns(self, node: Node, result: str | None, emit: Any) -> list[Any]:
         """Return the body of a loop."""
         self.loops.append(result)
         outer_hot, self.hot = self.hot, True
+        before = self.ranges.enter(node)
         body = self.collect(emit)
+        self.ranges.leave(before)
         self.hot = outer_hot
         self.loops.pop()
         return body
@@ -419,7 +443,7 @@ class Statements(Calls):
                 self._leave_unless(node.condition, negated=True)
             self.block(node.body, None)
 
-        body = self._turns(result, turn)
+        body = self._turns(node, result, turn)
         self._loop_over_ticks(node, body)
         self._rewind(size)
         self._finish_loop(result, destination)
@@ -450,6 +474,7 @@ class Statements(Calls):
             empty: list[Any] = [nodes.Name(name, nodes.STORE) for name in dict.fromkeys(self.holders)]
             self.out.append(nodes.Assign(empty, nodes.constant(None)))
         self.out.append(nodes.branch(nodes.negate(test) if negated else test, [nodes.Break()]))
+        self.ranges.learn(condition, negated)
         self.temporaries, self.holders = outer, holders
 
     def do_loop(self, node: syntax.DoWhile, destination: Destination) -> None:
@@ -462,7 +487,7 @@ class Statements(Calls):
             self.block(node.body, None)
             self._leave_unless(node.condition, negated=not node.until)
 
-        body = self._turns(result, turn)
+        body = self._turns(node, result, turn)
         self._loop_over_ticks(node, body)
         self._rewind(size)
         self._finish_loop(result, destination)
@@ -495,7 +520,7 @@ class Statements(Calls):
             self.out += setup
             self.block(node.body, None)
 
-        body = self._turns(result, turn)
+        body = self._turns(node, result, turn)
         target = nodes.Tuple(targets, nodes.STORE)
         source = nodes.call("zip", sources, (node.line, node.column))
         self.out.append(nodes.For(target, source, body or [nodes.Pass()], []))
@@ -522,7 +547,7 @@ class Statements(Calls):
             first = node.start
             low, high = self.sequence(
                 [
-                    (lambda: self.expression(first)) if first is not None else (lambda: Value(nodes.constant(0), INT)),
+                    (lambda: self.expression(first)) if first is not None else zero,
                     lambda: self.expression(node.end),  # type: ignore[arg-type]
                 ]
             )
@@ -537,12 +562,16 @@ class Statements(Calls):
     def try_catch(self, node: syntax.Try, destination: Destination) -> None:
         """``try`` and ``catch``."""
         self.in_try += 1
+        self.ranges.drop(node)
+        before = dict(self.ranges.here)
         target = self.temporary(ANY) if destination is RETURN else destination
         size = self._scope_size()
         body = self.collect(lambda: self.block(node.body, target))
         self.in_try -= 1
+        self.ranges.here = dict(before)
         error = self.temporary(ANY)
         handler = self.collect(lambda: self._handler(node, error, size))
+        self.ranges.here = before
         if target is not None and not (handler and isinstance(handler[-1], _JUMPS)):
             handler.append(nodes.assign(target, nodes.constant(None)))
             self.collected[target] = ANY
@@ -579,6 +608,10 @@ class Statements(Calls):
     keeps_constants = False
     top_level: frozenset[Node] = frozenset()
     returned = 0
+
+
+def _jumps(statements: list[Any]) -> bool:
+    return bool(statements) and isinstance(statements[-1], _JUMPS)
 
 
 def _throws(node: Any) -> bool:
