@@ -61,19 +61,19 @@ class Calls(Methods):
         head = [nodes.name("R"), self.level, name]
         count = len(arguments)
         if not self.options.known(node.name, count):
-            return Value(nodes.call("call_function", [*head, *_nodes(arguments)], place), ANY)
+            return Value(self.calling("call_function", [*head, *_nodes(arguments)], place), ANY)
         if count and self.options.changes(node.name, count):
             root = self._reference(node.arguments[0])
             if root is not None:
                 rest = [each if each.simple else self.kept(each) for each in arguments[1:]]
                 target = self.temporary(ANY)
-                called = nodes.call("call_native_on", [*head, root.value, *_nodes(rest)], place)
+                called = self.calling("call_native_on", [*head, root.value, *_nodes(rest)], place)
                 self.out.append(nodes.assign_pair(nodes.name(target), root.value, called))
                 return self.fresh(target, *self.seen(node))
         found = self.native(node.name, arguments)
         if found is not None and not found[1].changes:
             return self.valued(self.native_call(*found, _nodes(arguments), place), node)
-        return self.valued(nodes.call("call_native", [*head, *_nodes(arguments)], place), node)
+        return self.valued(self.calling("call_native", [*head, *_nodes(arguments)], place), node)
 
     def _arguments(self, node: syntax.Call) -> list[Value]:
         """Return the arguments; a variable in first place is read after the others, as in Rust."""
@@ -110,7 +110,7 @@ class Calls(Methods):
         python = function.python
         if function.takes([argument.types for argument in arguments]):
             python = special_name(function)
-        return nodes.call(python, [*passed, *_nodes(arguments)], place)
+        return self.calling(python, [*passed, *_nodes(arguments)], place)
 
     def _qualified(self, node: syntax.Call, place: Position) -> Value:
         arguments = self._arguments(node)
@@ -121,10 +121,10 @@ class Calls(Methods):
             if root is not None:
                 rest = [self.kept(each) for each in arguments[1:]]
                 result = self.temporary(ANY)
-                called = nodes.call("call_module_on", [*head, root.value, *_nodes(rest)], place)
+                called = self.calling("call_module_on", [*head, root.value, *_nodes(rest)], place)
                 self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
                 return self.fresh(result, ANY)
-        return Value(nodes.call("call_module", [*head, *_nodes(arguments)], place), ANY)
+        return Value(self.calling("call_module", [*head, *_nodes(arguments)], place), ANY)
 
     # ---------------------------------------------------------------------------------------- the language's own
 
@@ -172,13 +172,13 @@ class Calls(Methods):
             return self.through_pointer(plan, values[0], values[1:], node)
         where = nodes.constant(start(node.arguments[0]))
         arguments = [nodes.name("R"), self.level, where, *_nodes(values)]
-        return self.valued(nodes.call("call_value", arguments, place), node)
+        return self.valued(self.calling("call_value", arguments, place), node)
 
     def _eval(self, node: syntax.Call) -> Value:
         value = self.expression(node.arguments[0])
         where = start(node.arguments[0])
         return self.stored(
-            Value(nodes.call("evaluate", [nodes.name("R"), self.level, nodes.name("Z"), value.node], where), ANY)
+            Value(self.calling("evaluate", [nodes.name("R"), self.level, nodes.name("Z"), value.node], where), ANY)
         )
 
     def _is_defined(self, node: syntax.Call) -> Value:

@@ -184,6 +184,7 @@ def _callback(inference: Any, arguments: list[Known], given: list[Known]) -> Kno
         if count not in (len(given), len(given) - 1) or plan.uses_this:
             return None
     for plan in plans:
+        plan.passed = True
         result = inference.shapes.either(result, inference.passed(plan, given[: len(plan.parameters)]))
     return result
 

@@ -101,6 +101,10 @@ class Emitter:
         self.holders: list[str] = []
         self.in_try = 0
         self.hot = False
+        self.in_loop = False
+        self.uses_deeper = False
+        self.repeats = False
+        """Whether the function has a loop, or calls what may be a function of a script."""
         self.collected: dict[str, int] = {}
         self.characters: dict[str, str] = {}
         self.natives: dict[tuple[str, tuple[int, ...]], str] = {}
@@ -205,7 +209,15 @@ class Emitter:
     @property
     def deeper(self) -> Any:
         """The level of a function that is called from it."""
+        if self.in_loop:
+            self.uses_deeper = True
+            return nodes.name("E")
         return nodes.binary("+", nodes.name("D"), nodes.constant(1))
+
+    def calling(self, function: str, arguments: list[Any], place: Position) -> Any:
+        """Return a call that may run code of a script."""
+        self.repeats = True
+        return nodes.call(function, arguments, place)
 
     def character(self, text: str) -> Value:
         """Return a character, which the module holds ready."""

@@ -22,6 +22,7 @@ from picloud.rhai.values import I64_MAX, I64_MIN
 _INLINE: Final = frozenset({"+", "-", "*"})
 _BITS: Final = frozenset({"&", "|", "^"})
 _LONG_TEXT: Final = 64
+_LONGEST_NUMBER: Final = 20
 
 
 class Expressions(Emitter):
@@ -119,6 +120,14 @@ class Expressions(Emitter):
                 helper = "shown_constant" if all(map(_is_constant, node.parts)) else "shown"
                 shown = nodes.call(helper, [nodes.name("R"), shown], position(part))
             pieces.append(nodes.FormattedValue(shown, -1, None))
+        longest = 0
+        for part, value in zip(node.parts, values, strict=True):
+            if type(part) is syntax.Literal and type(part.value) is str:
+                longest += len(part.value)
+            else:
+                longest += _LONGEST_NUMBER if value.types == INT else _LONG_TEXT
+        if longest <= _LONG_TEXT and self.options.limits.max_string_size >= 4 * _LONG_TEXT:
+            return Value(nodes.JoinedStr(pieces), STRING)
         text = self.stored(Value(nodes.JoinedStr(pieces), STRING))
         test = nodes.compare(nodes.call("len", [text.node]), ">", nodes.constant(_LONG_TEXT))
         check = nodes.statement(nodes.call("long_text", [nodes.name("R"), text.node], position(node)))

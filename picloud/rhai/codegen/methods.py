@@ -129,7 +129,7 @@ class Methods(Elements):
         given = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         box = nodes.List([value.node], nodes.LOAD)
         head = [nodes.name("R"), self.level, nodes.constant(step.name)]
-        return self.valued(nodes.call("call_method", [*head, box, given, nodes.constant(first)], place), step)
+        return self.valued(self.calling("call_method", [*head, box, given, nodes.constant(first)], place), step)
 
     def _called_on_value(
         self, callee: tuple[FunctionPlan, bool], value: Value, step: syntax.MethodCall, arguments: list[Value]
@@ -152,7 +152,7 @@ class Methods(Elements):
             cells = self.cells(plan, pointer.node)
         else:
             cells = []
-            if not pointer.simple:
+            if not pointer.simple and not isinstance(pointer.node, nodes.Attribute):
                 self.out.append(nodes.statement(pointer.node))
         return self.valued(self.direct_call(plan, None, arguments, place, cells), node)
 
@@ -175,7 +175,7 @@ class Methods(Elements):
         if root.constant:
             value = Value(root.value, root.types, root.shape)
             return self.read_steps(value, steps, keys)
-        result = self.temporary(ANY)
+        result = self.temporary(self.seen(steps[last])[0])
         arguments = [
             nodes.name("R"),
             self.level,
@@ -184,7 +184,7 @@ class Methods(Elements):
             self.keys_tuple(keys[: last + 1]),
         ]
         place = steps[last].line, steps[last].column
-        called = nodes.call("call_chain", arguments, place)
+        called = self.calling("call_chain", arguments, place)
         slow = nodes.assign_pair(nodes.name(result), root.value, called)
         quick = self._quick_element_method(root, steps[: last + 1], keys[: last + 1], result) if self.hot else None
         self.out.append(slow if quick is None else nodes.branch(quick[0], quick[1], [slow]))
@@ -282,7 +282,7 @@ class Methods(Elements):
         passed = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         head = [nodes.name("R"), self.level, name]
         if root.constant:
-            return Value(nodes.call("call_constant", [*head, root.value, passed, first], place), ANY)
+            return Value(self.calling("call_constant", [*head, root.value, passed, first], place), ANY)
         callee = self.callee(step)
         if callee is not None:
             return self._called_on_root(callee, root, step, arguments)
@@ -292,15 +292,15 @@ class Methods(Elements):
             if quick is not None:
                 return quick
             result = self.temporary(ANY)
-            called = nodes.call("call_method_on", [*head, root.value, passed, first], place)
+            called = self.calling("call_method_on", [*head, root.value, passed, first], place)
             self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
             return self.fresh(result, *self.seen(step))
         arguments = [each if each.stable else self.stored(each) for each in arguments]
         passed = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         box, result = self.temporary(ANY), self.temporary(ANY)
-        called = nodes.call("call_method", [*head, nodes.name(box), passed, first], place)
+        called = self.calling("call_method", [*head, nodes.name(box), passed, first], place)
         if step.name == "call" and self.hot:
-            quick_call = nodes.call("call_pointer", [nodes.name("R"), self.level, root.value, passed], place)
+            quick_call = self.calling("call_pointer", [nodes.name("R"), self.level, root.value, passed], place)
             boxed = self.collect(lambda: self._in_box(root, box, result, called))
             is_pointer = nodes.is_type(root.value, "FnPtr")
             self.out.append(nodes.branch(is_pointer, [nodes.assign(result, quick_call)], boxed))
@@ -320,7 +320,7 @@ class Methods(Elements):
         if not plan.uses_this:
             return self.valued(self.direct_call(plan, None, arguments, place, cells), step)
         arguments = [each if each.stable else self.stored(each) for each in arguments]
-        box, result = self.temporary(ANY), self.temporary(ANY)
+        box, result = self.temporary(ANY), self.temporary(self.seen(step)[0])
         self._in_box(root, box, result, self.direct_call(plan, nodes.name(box), arguments, place, cells))
         return self.fresh(result, *self.seen(step))
 
@@ -350,7 +350,7 @@ class Methods(Elements):
         if not native.changes:
             passed = [value.node, *(argument.node for argument in arguments)]
             return self.valued(self.native_call(python, native, passed, place), step)
-        result = self.temporary(ANY)
+        result = self.temporary(self.seen(step)[0])
         if native.replaces:
             if root.types & (ARRAY | MAP | BLOB):
                 return None
@@ -363,7 +363,7 @@ class Methods(Elements):
         first = nodes.constant(self.step_constant(step).value[5])
         passed_on = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         head = [nodes.name("R"), self.level, nodes.constant(step.name), root.value, passed_on, first]
-        slow = nodes.assign_pair(nodes.name(result), root.value, nodes.call("call_method_on", head, place))
+        slow = nodes.assign_pair(nodes.name(result), root.value, self.calling("call_method_on", head, place))
         quick = nodes.assign(result, self._in_place(found, root.value, arguments, step))
         self.out.append(nodes.branch(nodes.both(self._owned(root, PYTHON_NAMES[root.types])), [quick], [slow]))
         return self.fresh(result, *self.seen(step))
@@ -379,7 +379,7 @@ class Methods(Elements):
         head = [nodes.name("R"), self.level, nodes.constant("push")]
         passed = nodes.Tuple([item.node], nodes.LOAD)
         place = step.line, step.column
-        called = nodes.call("call_method_on", [*head, root.value, passed, nodes.constant(place)], place)
+        called = self.calling("call_method_on", [*head, root.value, passed, nodes.constant(place)], place)
         unused = nodes.name(self.temporary(ANY))
         self.out.append(nodes.branch(nodes.both(tests), [quick], [nodes.assign_pair(unused, root.value, called)]))
         return Value(nodes.constant(None), UNIT, simple=True, stable=True)

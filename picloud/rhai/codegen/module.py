@@ -149,6 +149,7 @@ class Generator(Statements):
         self.loops = []
         self.collected = {}
         self.returned = 0
+        self.repeats = self.in_loop = self.uses_deeper = False
 
     def _main(self) -> Any:
         scope = self.resolution.functions[self.script]
@@ -157,6 +158,8 @@ class Generator(Statements):
         self.keeps_constants = bool(self.plans) or bool(self.closures) or self.resolution.uses_global
         self.top_level: frozenset[Node] = frozenset(self.script.statements)
         self.statements(self.script.statements, RETURN)
+        if self.uses_deeper:
+            self.out.insert(0, nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1))))
         self.top_level = frozenset()
         return nodes.function(MAIN, ["Z", "D"], self.out)
 
@@ -173,7 +176,12 @@ class Generator(Statements):
         if plan.special is not None and types is None:
             self._turn_off(plan, plan.special[0], parameters)
         self._enter(plan)
+        before = len(self.out)
         self.statements(body, RETURN)
+        entry = [nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))] if self.uses_deeper else []
+        if self.repeats or plan.escaped or plan.passed:
+            entry.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
+        self.out[before:before] = entry
         return nodes.function(plan.python if types is None else special_name(plan), parameters, self.out)
 
     def _turn_off(self, plan: FunctionPlan, types: list[int], parameters: list[str]) -> None:
@@ -187,8 +195,7 @@ class Generator(Statements):
         self.out.append(nodes.branch(nodes.both(tests), [nodes.Return(nodes.call(special_name(plan), passed))]))
 
     def _enter(self, plan: FunctionPlan) -> None:
-        """Write the beginning of a function: it pays for the call, and checks its level."""
-        self.out.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
+        """Write the beginning of a function: it checks its level."""
         too_deep = nodes.compare(nodes.name("D"), ">", nodes.name("M"))
         self.out.append(nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", []))]))
         most = self.options.limits.max_variables

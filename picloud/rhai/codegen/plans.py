@@ -19,6 +19,7 @@ class FunctionPlan:
         "name",
         "node",
         "parameters",
+        "passed",
         "private",
         "python",
         "result",
@@ -44,6 +45,8 @@ class FunctionPlan:
         """Some call of it stands in the script, by its name."""
         self.escaped = False
         """Anybody may call it, with anything."""
+        self.passed = False
+        """A native may call it, once for each element of an array."""
         self.closed = False
         """Its code relies on the arguments of the calls that stand in the script: others need other code."""
         self.given: list[Known] = []

@@ -19,6 +19,8 @@ from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node, start
 
+_SHORT = 64
+"""Texts that are so short cost nothing to add."""
 _JUMPS = (nodes.Return, nodes.Break, nodes.Continue)
 
 
@@ -264,7 +266,8 @@ class Statements(Calls):
         tests = self._are(STRING, old, value)
         limit = min(self.options.limits.max_string_size or types_ceiling(), types_ceiling())
         tests.append(nodes.compare(nodes.call("len", [target]), "<", nodes.constant(limit // 8)))
-        tests.append(nodes.compare(nodes.call("len", [value.node]), "<", nodes.constant(64)))
+        if not (isinstance(value.node, nodes.Constant) and len(value.node.value) < _SHORT):
+            tests.append(nodes.compare(nodes.call("len", [value.node]), "<", nodes.constant(_SHORT)))
         joined = nodes.assign_to(target, nodes.binary("+", target, value.node))
         slow = nodes.assign_to(target, self._assigned(node, target, value))
         self.out.append(nodes.branch(nodes.both(tests), [joined], [slow]))
@@ -425,10 +428,12 @@ class Statements(Calls):
         """Return the body of a loop."""
         self.loops.append(result)
         outer_hot, self.hot = self.hot, True
+        outer_loop, self.in_loop = self.in_loop, True
+        self.repeats = True
         before = self.ranges.enter(node)
         body = self.collect(emit)
         self.ranges.leave(before)
-        self.hot = outer_hot
+        self.hot, self.in_loop = outer_hot, outer_loop
         self.loops.pop()
         return body
 
