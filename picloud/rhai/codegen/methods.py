@@ -17,7 +17,7 @@ from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
-from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, FN, INT, MAP, PYTHON, STRING, UNIT
+from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, INT, MAP, PYTHON, STRING, UNIT
 from picloud.rhai.errors import Position
 from picloud.rhai.runtime.ownership import DIRECT
 
@@ -62,7 +62,7 @@ class Methods(Elements):
         """Return the Python name of the native for arguments of these types, and what is known of it; None if that
         isn't sure."""
         types = [PYTHON.get(argument.types) for argument in arguments]
-        if None in types or any(argument.types == FN for argument in arguments):
+        if None in types:
             return None
         native = self.options.resolve(name, tuple(types))
         if native is None or name in ("print", "debug") or not self.options.is_standard(native):
@@ -73,6 +73,10 @@ class Methods(Elements):
 
     def native_call(self, python: str, native: Any, arguments: list[Any], place: Position) -> Any:
         """Return a call of a native."""
+        if native.run and "Fn" in native.parameters:
+            return self.calling(
+                "call_with_function", [nodes.name("R"), self.level, nodes.name(python), *arguments], place
+            )
         return nodes.call(python, [nodes.name("R"), *arguments] if native.run else arguments, place)
 
     def cells(self, plan: FunctionPlan, pointer: Any) -> list[Any]:

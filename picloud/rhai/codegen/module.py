@@ -178,7 +178,8 @@ class Generator(Statements):
         self._enter(plan)
         before = len(self.out)
         self.statements(body, RETURN)
-        entry = [nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))] if self.uses_deeper else []
+        deeper = nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))
+        entry: list[Any] = [deeper] if self.uses_deeper else []
         if self.repeats or plan.escaped or plan.passed:
             entry.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
         self.out[before:before] = entry

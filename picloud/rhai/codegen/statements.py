@@ -266,7 +266,7 @@ class Statements(Calls):
         tests = self._are(STRING, old, value)
         limit = min(self.options.limits.max_string_size or types_ceiling(), types_ceiling())
         tests.append(nodes.compare(nodes.call("len", [target]), "<", nodes.constant(limit // 8)))
-        if not (isinstance(value.node, nodes.Constant) and len(value.node.value) < _SHORT):
+        if not (isinstance(value.node, nodes.Constant) and len(str(value.node.value)) < _SHORT):
             tests.append(nodes.compare(nodes.call("len", [value.node]), "<", nodes.constant(_SHORT)))
         joined = nodes.assign_to(target, nodes.binary("+", target, value.node))
         slow = nodes.assign_to(target, self._assigned(node, target, value))

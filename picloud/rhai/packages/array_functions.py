@@ -54,6 +54,9 @@ def for_each(run: Run, array: _Array, pointer: FnPtr) -> None:
 @by_name_too(PACKAGE.reader, "map")
 def mapped(run: Run, array: _Array, pointer: FnPtr) -> _Array:
     """Return what a function makes of each element."""
+    quick = run.direct(pointer, 1)
+    if quick is not None:
+        return list(map(quick, array))
     function = per_element(run, pointer, "map")
     return [function(element, index) for index, element in enumerate(array)]
 
@@ -61,6 +64,9 @@ def mapped(run: Run, array: _Array, pointer: FnPtr) -> _Array:
 @by_name_too(PACKAGE.reader, "filter")
 def filtered(run: Run, array: _Array, pointer: FnPtr) -> _Array:
     """Return the elements for which a function says true."""
+    quick = run.direct(pointer, 1)
+    if quick is not None:
+        return [element for element in array if quick(element) is True]
     function = per_element(run, pointer, "filter")
     return [element for index, element in enumerate(array) if function(element, index) is True]
 
@@ -186,6 +192,11 @@ def _dedup(array: _Array, same: Callable[[Any, Any], Any]) -> None:
 
 
 def _fold(run: Run, array: _Array, pointer: FnPtr, result: Any, *, caller: str) -> Any:
+    quick = run.direct(pointer, 2)
+    if quick is not None:
+        for element in array if caller == "reduce" else reversed(array):
+            result = quick(result, element)
+        return result
     callback = Callback(run, pointer, caller, place=1)
     places = range(len(array)) if caller == "reduce" else range(len(array) - 1, -1, -1)
     for index in places:

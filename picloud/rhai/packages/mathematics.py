@@ -253,6 +253,8 @@ def to_binary(x: int) -> str:
 @PACKAGE.function("parse_int", "string")
 def parse_int(text: str) -> int:
     """Read a decimal integer; raise ErrorArithmetic when it is none."""
+    if len(text) < 19 and text.isdigit() and text.isascii():
+        return int(text)
     return parse_int_radix(text, 10)
 
 

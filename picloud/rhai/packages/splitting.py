@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from picloud.rhai.packages.budget import charge, check_array
+from picloud.rhai.packages.budget import CEILING, PAGE, charge, check_array
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.whitespace import words
 from picloud.rhai.runtime.run import Run
@@ -68,6 +68,10 @@ def _pieces_reversed(text: str, delimiter: str, most: int) -> list[str]:
 @PACKAGE.reader("split", "string", "string", run=True)
 def split(run: Run, text: str, delimiter: str) -> list[Any]:
     """Return the pieces between the occurrences of a delimiter."""
+    if delimiter and 0 < len(text) < PAGE:
+        pieces: list[Any] = text.split(delimiter)
+        if len(pieces) <= (run.limits.max_array_size or CEILING):
+            return pieces
     charge(run, len(text))
     return _array(run, _pieces(text, delimiter, I64_MAX))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from picloud.rhai.packages import spans
-from picloud.rhai.packages.budget import charge, check_string, utf8_length
+from picloud.rhai.packages.budget import PAGE, charge, check_string, utf8_length
 from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.packages.whitespace import trim as trimmed
 from picloud.rhai.printing import to_string
@@ -118,7 +118,8 @@ def pop_text(text: str, size: int) -> _Changed:
 @PACKAGE.function("to_upper", "string", run=True)
 def to_upper(run: Run, text: str) -> str:
     """Return the text in upper case."""
-    charge(run, len(text))
+    if len(text) >= PAGE:
+        charge(run, len(text))
     return text.upper()
 
 
@@ -131,7 +132,8 @@ def make_upper(run: Run, text: str) -> _Changed:
 @PACKAGE.function("to_lower", "string", run=True)
 def to_lower(run: Run, text: str) -> str:
     """Return the text in lower case."""
-    charge(run, len(text))
+    if len(text) >= PAGE:
+        charge(run, len(text))
     return text.lower()
 
 
@@ -254,6 +256,8 @@ def set_char(run: Run, text: str, position: int, character: Char) -> _Changed:
 @PACKAGE.function("sub_string", "string", "i64", "i64")
 def sub_string(text: str, start: int, size: int) -> str:
     """Return `size` characters from `start` on."""
+    if start >= 0 <= size:
+        return text[start : start + size]
     start, size = spans.offset_and_length(len(text), start, size)
     return text[start : start + size]
 

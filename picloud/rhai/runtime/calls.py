@@ -8,6 +8,7 @@ with that number of parameters (for methods first one of the value's type), a na
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sys import getrefcount
 from typing import Any, Final
 
@@ -62,6 +63,12 @@ def call_native(run: Run, level: int, name: str, *arguments: Any) -> Any:
     if name in _SINKS:
         return _tell(run, name, result)
     return result
+
+
+def call_with_function(run: Run, level: int, native: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a native that may call back a function that is among its arguments."""
+    run.depth = level + 1
+    return native(run, *arguments)
 
 
 def call_native_on(run: Run, level: int, name: str, first: Any, *arguments: Any) -> tuple[Any, Any]:

@@ -265,6 +265,7 @@ HELPERS: Final[dict[str, Any]] = {
     "FnPtr": FnPtr,
     "call_constant": call_constant,
     "call_function": calls.call_function,
+    "call_with_function": calls.call_with_function,
     "call_native": calls.call_native,
     "call_native_on": calls.call_native_on,
     "call_method": calls.call_method,
