@@ -15,6 +15,7 @@ from picloud.executor.memory import Memory
 from picloud.executor.protocol import Broken, Hello
 from picloud.executor.scheduler import Scheduler
 from picloud.executor.script import Scripts
+from picloud.rhai.cache import compiler_version
 
 SOCKET_FD = 3
 
@@ -44,13 +45,14 @@ def _serve(channel: Channel, memory_bytes: int) -> None:
     memory = Memory(memory_bytes)
     scripts = Scripts()
     scripts.warm()
+    compiler = compiler_version() or b""
     scheduler = Scheduler(channel, memory, scripts.run)
     features = close(memory_bytes=memory_bytes, highest_fd=memory.fd)
     # What is there now stays: the collector needn't look at it again. Values of scripts are seldom in cycles.
     gc.collect()
     gc.freeze()
     gc.set_threshold(3_000, 20, 20)
-    channel.send(Hello(os.getpid(), {feature.name: feature.in_force for feature in features}))
+    channel.send(Hello(os.getpid(), {feature.name: feature.in_force for feature in features}, compiler))
     channel.flush()
     scheduler.serve()
 

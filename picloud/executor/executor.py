@@ -33,6 +33,7 @@ from picloud.executor.protocol import (
     RunRequest,
     ToChild,
 )
+from picloud.rhai.cache import compiler_version
 
 Door = Callable[[RunRequest, str, str, list[Any]], Any]
 """``door(request, service, function, args)`` answers a service call; it runs in a greenlet of its own and may block.
@@ -142,6 +143,7 @@ class Executor:
         self._backoff = FIRST_BACKOFF
         self._stopping = False
         self.features: dict[str, bool] = {}
+        self._compiler = b""
         self.ready = False
         self.trouble = ""
         self.settled = Event()
@@ -177,16 +179,18 @@ class Executor:
         """Run a script in the child, which must have room. Raises :class:`ExecutorDied`."""
         self._last_number += 1
         waiting = self._waiting[self._last_number] = _Waiting(self._last_number, request)
-        source = None
+        source: str | None = None
+        program: bytes | None = None
         try:
             while True:
-                self._send_run(waiting, source)
+                self._send_run(waiting, source, program)
                 message = waiting.message()
                 if type(message) is Done:
                     return self._whole(waiting, message.result)
                 if type(message) is ExecutorDied:
                     raise message
-                source = request.source()
+                program = request.program() if self._compiler == compiler_version() else None
+                source = request.source() if program is None else None
         except BaseException:
             # Killed while it waited, or without a source.
             self._abandon(waiting)
@@ -218,13 +222,21 @@ class Executor:
         if self._process is not None:
             self._process.send(message)
 
-    def _send_run(self, waiting: _Waiting, source: str | None) -> None:
+    def _send_run(self, waiting: _Waiting, source: str | None, program: bytes | None) -> None:
         number, request = waiting.number, waiting.request
         if number not in self._waiting:
             # The child died while the source was looked for: word of it is waiting.
             return
         run = Run(
-            number, request.sha256, source, request.name, request.ctx, request.limits, request.seed, request.now_ms
+            number,
+            request.sha256,
+            source,
+            request.name,
+            request.ctx,
+            request.limits,
+            request.seed,
+            request.now_ms,
+            program,
         )
         self._send(run)
         if waiting.cancelled:
@@ -280,6 +292,7 @@ class Executor:
 
     def _welcome(self, hello: Hello) -> None:
         self.features = hello.features
+        self._compiler = hello.compiler
         self.ready = True
         self._look_no_more()
         self.settled.set()

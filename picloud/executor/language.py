@@ -6,13 +6,15 @@ from typing import Final
 
 from picloud.executor.modules import METHODS, MODULES
 from picloud.rhai import Engine, Limits, Module, Registry
+from picloud.rhai.cache import ProgramCache
 
 VARIABLES: Final = ("ctx",)
 """What is in scope when a script begins."""
 
 
-def platform_engine(limits: Limits) -> Engine:
+def platform_engine(limits: Limits, cache: ProgramCache | None = None) -> Engine:
     """Return an engine that has the platform's modules."""
-    engine = Engine(limits, {name: Module("", Registry(package.natives)) for name, package in MODULES.items()})
+    modules = {name: Module("", Registry(package.natives)) for name, package in MODULES.items()}
+    engine = Engine(limits, modules, cache=cache)
     engine.register(METHODS.natives)
     return engine

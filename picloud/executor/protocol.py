@@ -93,7 +93,8 @@ class Result(msgspec.Struct, array_like=True):
 
 
 class Run(msgspec.Struct, array_like=True, tag=1):
-    """Run a script. ``source`` may be left out for a script that the child has compiled before.
+    """Run a script. ``source`` may be left out for a script that the child has compiled before, or if ``program`` is
+    given: its compiled code.
 
     ``ctx`` is the constant of that name, as plain values; ``ctx["request"]["body"]`` is bytes, and the child adds
     ``json``. ``seed`` feeds ``random::``, ``now_ms`` (Unix time) is the run's clock at its start.
@@ -107,6 +108,7 @@ class Run(msgspec.Struct, array_like=True, tag=1):
     limits: Limits
     seed: int
     now_ms: int
+    program: bytes | None = None
 
 
 class Cancel(msgspec.Struct, array_like=True, tag=2):
@@ -127,10 +129,14 @@ class Answer(msgspec.Struct, array_like=True, tag=3):
 
 
 class Hello(msgspec.Struct, array_like=True, tag=11):
-    """The cage is closed and runs are welcome. ``features`` tells which parts of the cage are in force."""
+    """The cage is closed and runs are welcome. ``features`` tells which parts of the cage are in force.
+
+    ``compiler`` is the version of its compiler: code of another one isn't for this child.
+    """
 
     pid: int
     features: dict[str, bool]
+    compiler: bytes = b""
 
 
 class NeedSource(msgspec.Struct, array_like=True, tag=12):
@@ -176,7 +182,8 @@ FromChild = Hello | NeedSource | Logs | Call | Done | Broken
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the orchestrator asks of the pool.
 
-    ``source`` is called, in the asking greenlet, only if the child doesn't know ``sha256`` yet; it may block.
+    ``program``, for the compiled code or None, and then ``source`` are called, in the asking greenlet, only if the
+    child doesn't know ``sha256`` yet; they may block.
     ``name`` is shown in errors (``app/script``). ``ctx`` holds plain values; see :class:`Run`.
     """
 
@@ -188,6 +195,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     now_ms: int
     limits: Limits = Limits()
+    program: Callable[[], bytes | None] = lambda: None
 
 
 _encode = msgspec.msgpack.Encoder().encode

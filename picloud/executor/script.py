@@ -24,6 +24,10 @@ MOST_SOURCE_CHARACTERS: Final = 512 * 1024
 """Of all programs kept together; compiled they take some 25 bytes for each character."""
 
 
+CODE_BYTES: Final = 10
+"""Of a program's code for each character of its source, about."""
+
+
 class Programs:
     """The compiled programs of one child."""
 
@@ -33,16 +37,19 @@ class Programs:
         self._size = 0
 
     def program(self, message: Run) -> Program | None:
-        """The program of a run, or None without its source. Raises :class:`RhaiError` if it can't be compiled."""
+        """The program of a run; None without its source or code. Raises :class:`RhaiError` if it can't be compiled."""
         engine = self._engines.get(message.limits)
         if engine is None:
             engine = self._new_engine(message.limits)
         key = (message.sha256, id(engine))
         kept = self._kept.pop(key, None)
         if kept is None:
-            if message.source is None:
+            if message.program is not None:
+                kept = Program.loaded(engine, message.program), len(message.program) // CODE_BYTES
+            elif message.source is not None:
+                kept = engine.compile(message.source), len(message.source)
+            else:
                 return None
-            kept = engine.compile(message.source), len(message.source)
             self._size += kept[1]
         self._kept[key] = kept
         while len(self._kept) > MOST_PROGRAMS or (self._size > MOST_SOURCE_CHARACTERS and len(self._kept) > 1):
@@ -51,7 +58,7 @@ class Programs:
         return kept[0]
 
     def _new_engine(self, limits: Limits) -> Engine:
-        wanted = _language_limits(limits)
+        wanted = language_limits(limits)
         engine = next((engine for engine in self._engines.values() if engine.limits == wanted), None)
         if engine is None:
             engine = platform_engine(wanted)
@@ -103,7 +110,8 @@ class Scripts:
             return Outcome(error=RunError(error.kind, str(error)))
 
 
-def _language_limits(limits: Limits) -> LanguageLimits:
+def language_limits(limits: Limits) -> LanguageLimits:
+    """What the language is told of a run's limits."""
     return LanguageLimits(
         max_operations=limits.operations,
         max_call_levels=limits.call_levels,

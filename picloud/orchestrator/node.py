@@ -16,6 +16,7 @@ from picloud.orchestrator.door import Door
 from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.invoker import Invoker
+from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
@@ -43,6 +44,18 @@ class Node:
         self.pool = ExecutorPool(
             self.door.answer, executors=config.executors, runs=config.runs, memory_mb=config.memory_mb
         )
+        limits = Limits(
+            operations=config.operations,
+            wall_ms=config.wall_ms,
+            output_bytes=config.output_bytes,
+            log_lines=config.log_lines,
+            log_line_bytes=config.log_line_bytes,
+            string_bytes=config.string_bytes,
+            array_items=config.array_items,
+            map_items=config.map_items,
+            call_levels=config.call_levels,
+        )
+        self.programs = Programs(config.data / "programs", limits)
         self.runner = Runner(
             appender=self.appender,
             sessions=self.sessions,
@@ -50,17 +63,8 @@ class Node:
             door=self.door,
             inbox=self.inbox,
             slots=self.slots,
-            limits=Limits(
-                operations=config.operations,
-                wall_ms=config.wall_ms,
-                output_bytes=config.output_bytes,
-                log_lines=config.log_lines,
-                log_line_bytes=config.log_line_bytes,
-                string_bytes=config.string_bytes,
-                array_items=config.array_items,
-                map_items=config.map_items,
-                call_levels=config.call_levels,
-            ),
+            limits=limits,
+            programs=self.programs,
         )
         self.invoker = Invoker(
             appender=self.appender,

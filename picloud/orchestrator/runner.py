@@ -37,6 +37,7 @@ from picloud.log.reader import read_stream
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.outcome import Answer, Outcome
+from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import Sessions
@@ -64,6 +65,7 @@ class Runner:
         inbox: Inbox,
         slots: Slots,
         limits: Limits,
+        programs: Programs,
     ) -> None:
         self._appender = appender
         self._sessions = sessions
@@ -72,6 +74,7 @@ class Runner:
         self._inbox = inbox
         self._slots = slots
         self._limits = limits
+        self._programs = programs
         self._turns = Turns()
 
     def run(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = ()) -> Outcome | None:
@@ -145,6 +148,7 @@ class Runner:
             invocation=str(state.id),
             sha256=requested.sha256,
             source=lambda: self._source(requested.sha256),
+            program=lambda: self._programs.kept(requested.sha256),
             name=f"{requested.app}/{requested.script}",
             ctx=self._context(state, clock_ms),
             seed=(state.id.int ^ state.attempt) & _SEED_MASK,

@@ -144,11 +144,11 @@ class ProgramCache:
         self._room = (self.most_bytes - left) // 4  # others store too
 
 
-def key_of(source: str, *circumstances: str) -> str:
-    """Return the name of an entry: a source's, compiled by this compiler in these circumstances."""
+def key_of(*circumstances: str) -> str:
+    """Return the name of the entry for what this compiler makes in these circumstances."""
     digest = sha256(compiler_version() or b"")
-    for each in (*circumstances, source):
-        text = each.encode("utf-8", "surrogatepass")
+    for each in circumstances:
+        text = each.encode()
         digest.update(b"%d:" % len(text))
         digest.update(text)
     return digest.hexdigest()

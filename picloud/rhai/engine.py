@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from picloud.rhai import codegen
@@ -75,16 +76,25 @@ class Engine:
 
     def compile(self, source: str) -> Program:
         """Compile a script. Raises :class:`RhaiError` of stage "parse"."""
-        return self._kept(source, from_outside=False)
+        return self._from_cache(source, from_outside=False)
 
     def compile_open(self, source: str) -> Program:
         """Compile a script whose functions are called from outside, with anything. Raises :class:`RhaiError`."""
-        return self._kept(source, from_outside=True)
+        return self._from_cache(source, from_outside=True)
 
-    def _kept(self, source: str, *, from_outside: bool) -> Program:
+    def kept(self, sha256: str) -> bytes | None:
+        """Return what the cache has of the script with this SHA-256, for :meth:`Program.loaded`; None if it has
+        nothing."""
+        return self.cache.load(self._key(sha256, from_outside=False)) if self.cache is not None else None
+
+    def _key(self, sha256: str, *, from_outside: bool) -> str:
+        return key_of(sha256, repr(self.limits), str(from_outside), self.registry.fingerprint())
+
+    def _from_cache(self, source: str, *, from_outside: bool) -> Program:
         if self.cache is None:
             return self._compiled(source, from_outside=from_outside)
-        key = key_of(source, repr(self.limits), str(from_outside), self.registry.fingerprint())
+        digest = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+        key = self._key(digest, from_outside=from_outside)
         kept = self.cache.load(key)
         if kept is not None:
             return Program.loaded(self, kept)

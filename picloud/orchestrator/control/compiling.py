@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from picloud.domain.errors import DomainError
-from picloud.rhai import Engine, RhaiError
+from picloud.orchestrator.programs import Programs
+from picloud.rhai import RhaiError
 from picloud.rhai.tools.excerpt import excerpt
 from picloud.rhai.tools.mending import advice_on_parsing
 
@@ -27,9 +28,9 @@ class SyntaxFault(DomainError):
         self.advice = [str(advice) for advice in advice_on_parsing(error, source)]
 
 
-def check_source(source: str) -> None:
-    """Raise :class:`SyntaxFault` unless ``source`` compiles."""
+def check_source(source: str, programs: Programs) -> None:
+    """Compile ``source``, and keep what comes of it in ``programs``. Raises :class:`SyntaxFault`."""
     try:
-        Engine().compile(source)
+        programs.compile(source)
     except RhaiError as error:
         raise SyntaxFault(error, source) from error

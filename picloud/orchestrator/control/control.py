@@ -11,6 +11,7 @@ from uuid import UUID
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, Entry, StreamConflict, Wake
 from picloud.orchestrator.control.catalog_watch import CatalogWatch
+from picloud.orchestrator.programs import Programs
 from picloud.postgres.sessions import Sessions
 
 CATCH_UP_SECONDS: Final = 5.0
@@ -44,10 +45,11 @@ class Command:
 class Control:
     """See the module."""
 
-    def __init__(self, appender: Appender, sessions: Sessions, catalog: CatalogWatch) -> None:
+    def __init__(self, appender: Appender, sessions: Sessions, catalog: CatalogWatch, programs: Programs) -> None:
         self.appender = appender
         self.sessions = sessions
         self.catalog = catalog
+        self.programs = programs
 
     @staticmethod
     def now() -> datetime:

@@ -54,7 +54,7 @@ def deploy(control: Control, command: Command, deployment: Deployment) -> Deploy
     if deployment.durability is not None:
         Durability.named(deployment.durability)
     Script.id_of(deployment.app, deployment.script)
-    check_source(deployment.source)
+    check_source(deployment.source, control.programs)
 
     def use_case() -> Deployed:
         with control.sessions.session() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -13,6 +14,7 @@ from msgspec import structs
 
 from picloud.executor.pool import ExecutorPool, ServiceError
 from picloud.executor.protocol import Limits, Reply, Result, RunError, RunRequest
+from picloud.orchestrator.programs import Programs
 
 REQUEST: dict[str, Any] = {
     "method": "POST",
@@ -52,6 +54,30 @@ def pool() -> Iterator[ExecutorPool]:
     pool.start()
     yield pool
     pool.stop(0)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Programs:
+    """A folder of compiled programs."""
+    return Programs(tmp_path / "programs", Limits())
+
+
+def no_source() -> str:
+    raise AssertionError("the child asked for the source")
+
+
+def test_a_child_runs_what_was_compiled_at_upload(pool: ExecutorPool, kept: Programs) -> None:
+    source = "let doubled = [1, 2].map(|x| x * 2); #{ body: doubled.len() + doubled[1] }"
+    kept.compile(source)
+    asked = request(source)
+    asked = structs.replace(asked, source=no_source, program=lambda: kept.kept(asked.sha256))
+    assert [pool.run(asked).error, pool.run(asked).error] == [None, None]
+
+
+def test_a_child_compiles_what_is_not_kept_here(pool: ExecutorPool, kept: Programs) -> None:
+    asked = request("#{ body: 6 * 7 }")
+    asked = structs.replace(asked, program=lambda: kept.kept(asked.sha256))
+    assert pool.run(asked).error is None
 
 
 def request(source: str, *, seed: int = 1, now_ms: int = 0, **limits: int) -> RunRequest:

@@ -34,12 +34,13 @@ TO_CHILD = [
         1, "ab" * 32, None, "demo/hello", {"request": {"body": b"\xff", "params": {"name": "ada"}}}, Limits(), 7, 1_000
     ),
     Run(2, "cd" * 32, "40 + 2", "demo/answer", {}, Limits(operations=5), -1, 0),
+    Run(3, "ef" * 32, None, "demo/answer", {}, Limits(), 0, 0, b"code"),
     Cancel(2, "asked for"),
     Answer(1, 3, True, {"rows": [1, 2.5, None, "x", b"y", True]}, ""),
     Answer(1, 4, False, None, "no such key"),
 ]
 FROM_CHILD = [
-    Hello(4711, {"network": False}),
+    Hello(4711, {"network": False}, b"version"),
     NeedSource(1),
     Logs(1, [LogLine("print", "hi", 3, 0, 2), LogLine("info", "there", 4, 1, 0, {"n": 1})]),
     Call(1, 1, "kv", "get", ["key"]),

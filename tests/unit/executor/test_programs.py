@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from picloud.executor.protocol import Limits, Run
 from picloud.executor.script import MOST_PROGRAMS, MOST_SOURCE_CHARACTERS, Programs
+from picloud.orchestrator.programs import Programs as KeptPrograms
 from picloud.rhai import RhaiError
 
 
@@ -21,6 +25,21 @@ def test_a_program_is_compiled_once_and_then_found_by_its_hash() -> None:
     assert programs.program(run("a")) is made
     assert programs.program(run("a", "40 + 2")) is made
     assert made.run() == 42
+
+
+def test_compiled_code_does_instead_of_the_source(tmp_path: Path) -> None:
+    kept = KeptPrograms(tmp_path / "programs", Limits())
+    source = "fn twice(x) { x * 2 } twice(21)"
+    kept.compile(source)
+    sha256 = hashlib.sha256(source.encode()).hexdigest()
+    code = KeptPrograms(tmp_path / "programs", Limits()).kept(sha256)
+    assert code is not None
+    programs = Programs()
+    made = programs.program(Run(1, sha256, None, "demo/test", {}, Limits(), 0, 0, code))
+    assert made is not None
+    assert made.run() == 42
+    assert programs.program(run(sha256)) is made
+    assert KeptPrograms(tmp_path / "programs", Limits(string_bytes=1)).kept(sha256) is None, "it is for other limits"
 
 
 def test_each_set_of_limits_has_its_own_program() -> None:
