@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,6 +124,7 @@ class Program:
                 uses_this=entry.uses_this,
                 private=entry.private,
                 this_type=entry.this_type,
+                gives_integers=entry.gives_integers,
             )
             if not entry.name.startswith("anon$"):
                 functions[entry.name, len(entry.parameters), entry.this_type] = function
@@ -171,10 +173,7 @@ class Program:
     def dumped(self) -> bytes:
         """Return the program as bytes, to be kept; :meth:`loaded` makes a program of them in the same version of
         Python."""
-        entries = tuple(
-            (entry.python, entry.name, entry.parameters, entry.uses_this, entry.private, entry.this_type, entry.closed)
-            for entry in self._symbols.functions
-        )
+        entries = tuple(astuple(entry) for entry in self._symbols.functions)
         source = self._source if any(entry.closed for entry in self._symbols.functions) else ""
         return marshal.dumps((self._code, entries, self._symbols.sites, self._symbols.natives, source))
 

@@ -22,6 +22,8 @@ from picloud.rhai.values import I64_MAX, I64_MIN
 _INLINE: Final = frozenset({"+", "-", "*"})
 _BITS: Final = frozenset({"&", "|", "^"})
 _LONG_TEXT: Final = 64
+_SMALL: Final = (1 << 30) - 1
+"""Python keeps such a number in one digit."""
 _LONGEST_NUMBER: Final = 20
 
 
@@ -347,7 +349,13 @@ class Expressions(Emitter):
             return nodes.compare(result, "<=", high)
         if bounds[1] <= I64_MAX:
             return nodes.compare(result, ">=", low)
-        return nodes.between(low, result, high)
+        if not self.hot:
+            return nodes.between(low, result, high)
+        # Python compares small numbers much quicker, and nearly all are.
+        small = nodes.both(
+            [nodes.compare(result, "<=", nodes.constant(_SMALL)), nodes.compare(result, ">=", nodes.constant(-_SMALL))]
+        )
+        return nodes.either([small, nodes.between(low, result, high)])
 
     def _tested(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
         """An operation that is Python's if both turn out to be integers, or floats."""

@@ -37,6 +37,8 @@ class FunctionEntry:
     this_type: str | None
     closed: bool
     """It is for the calls that stand in the script; any other call needs code that makes no assumptions."""
+    gives_integers: bool
+    """It gives an integer and does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Generator(Statements):
                 plan.private,
                 plan.this_type,
                 plan.closed,
+                plan.result.types == INT and not plan.repeats and not plan.scope.captures,
             )
             for plan in self.everything
         )
@@ -183,6 +186,7 @@ class Generator(Statements):
         if self.repeats or plan.escaped or plan.passed:
             entry.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
         self.out[before:before] = entry
+        plan.repeats = self.repeats
         return nodes.function(plan.python if types is None else special_name(plan), parameters, self.out)
 
     def _turn_off(self, plan: FunctionPlan, types: list[int], parameters: list[str]) -> None:

@@ -22,6 +22,7 @@ class FunctionPlan:
         "passed",
         "private",
         "python",
+        "repeats",
         "result",
         "scope",
         "special",
@@ -47,6 +48,8 @@ class FunctionPlan:
         """Anybody may call it, with anything."""
         self.passed = False
         """A native may call it, once for each element of an array."""
+        self.repeats = True
+        """It has a loop, or calls what may be a function of a script."""
         self.closed = False
         """Its code relies on the arguments of the calls that stand in the script: others need other code."""
         self.given: list[Known] = []

@@ -61,6 +61,14 @@ def _sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
         _insertion_sort(array, compare)
         return
     quick = run.direct(pointer, 2)
+    if quick is not None and pointer.function.gives_integers:
+        try:
+            array[:] = sorted(array, key=cmp_to_key(quick))
+        except Catchable as error:
+            if returned(error).is_system_exception:
+                raise
+        else:
+            return
     array[:] = sorted(array, key=cmp_to_key(compare if quick is None else _quick_comparison(quick)))
 
 

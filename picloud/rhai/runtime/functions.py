@@ -32,7 +32,7 @@ class ScriptFunction:
     ``this`` is a list of one element, the value; None when it is not bound.
     """
 
-    __slots__ = ("arity", "code", "name", "parameters", "private", "this_type", "uses_this")
+    __slots__ = ("arity", "code", "gives_integers", "name", "parameters", "private", "this_type", "uses_this")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class ScriptFunction:
         uses_this: bool,
         private: bool = False,
         this_type: str | None = None,
+        gives_integers: bool = False,
     ) -> None:
         self.name = name
         self.parameters = parameters
@@ -51,6 +52,8 @@ class ScriptFunction:
         self.uses_this = uses_this
         self.private = private
         self.this_type = this_type
+        self.gives_integers = gives_integers
+        """Surely, and has no effects: it may be called again for nothing."""
 
     @property
     def params(self) -> tuple[str, ...]:
