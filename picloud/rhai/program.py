@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from picloud.rhai.codegen import FunctionEntry, Symbols
 from picloud.rhai.codegen.types import PYTHON
 from picloud.rhai.errors import RhaiError
+from picloud.rhai.runtime.calls import boxed
 from picloud.rhai.runtime.functions import FunctionKey, Module, ScriptFunction
 from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
 from picloud.rhai.runtime.run import DefaultHost, Host, Run
@@ -114,13 +115,18 @@ class Program:
             assert native is not None
             names[python] = native.function
         exec(self._code, names)  # noqa: S102 - our own code, audited, without builtins
+        for entry in self._symbols.functions:
+            if entry.borrows:
+                names["B" + entry.python] = boxed(names[entry.python])
         functions: dict[FunctionKey, ScriptFunction] = {}
         general: dict[str, Any] = {}
         for entry in self._symbols.functions:
             function = names["S" + entry.python] = ScriptFunction(
                 entry.name,
                 entry.parameters,
-                self._open_code(run, source, entry, general) if entry.closed else names[entry.python],
+                self._open_code(run, source, entry, general)
+                if entry.closed
+                else names["B" + entry.python if entry.borrows else entry.python],
                 uses_this=entry.uses_this,
                 private=entry.private,
                 this_type=entry.this_type,

@@ -100,15 +100,27 @@ class Calls(Methods):
         return root
 
     def direct_call(
-        self, function: FunctionPlan, this: Any, arguments: list[Value], place: Position, cells: list[Any] | None = None
+        self,
+        function: FunctionPlan,
+        this: Any,
+        arguments: list[Value],
+        place: Position,
+        cells: list[Any] | None = None,
+        *,
+        lent: bool = False,
     ) -> Any:
-        """Return a call of a script function that is known; ``cells`` are what it captured, if it is a closure."""
+        """Return a call of a script function that is known.
+
+        ``cells`` are what it captured, if it is a closure; ``lent`` says that ``this`` comes as it is, not in a box.
+        """
         passed = [self.deeper]
         if function.uses_this:
             passed.append(this if this is not None else nodes.name("U"))
         passed += cells or []
         python = function.python
-        if function.takes([argument.types for argument in arguments]):
+        if function.borrows and not lent:
+            python = f"B{python}"
+        elif function.takes([argument.types for argument in arguments]):
             python = special_name(function)
         return self.calling(python, [*passed, *_nodes(arguments)], place)
 

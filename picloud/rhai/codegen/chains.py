@@ -43,7 +43,9 @@ class Chains(Expressions):
         """Return the variable that a chain begins at; None if it begins at something else."""
         place = node.line, node.column
         if type(node) is syntax.This:
-            return Root(nodes.element(nodes.name("this"), nodes.constant(0), place), self.seen(node), "this", place)
+            root = Root(self.this(node).node, self.seen(node), "this", place)
+            root.owned = self.borrows
+            return root
         if type(node) is not syntax.Variable or node.copied:
             return None
         variable = self.resolution.bindings.get(node)

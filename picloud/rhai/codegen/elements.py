@@ -80,6 +80,8 @@ class Elements(Chains):
             nodes.constant(place),
         ]
         last = steps[-1].line, steps[-1].column
+        if root.owned:
+            return nodes.statement(nodes.call("assign_owned", arguments, last))
         return nodes.assign_to(root.value, nodes.call("assign_chain", arguments, last))
 
     def way_down(self, root: Root, steps: list[Any], keys: list[Any]) -> tuple[Any, str, Value, list[Any]] | None:
@@ -98,7 +100,8 @@ class Elements(Chains):
             python, key = found
             if way.types != _KINDS[python]:
                 way.tests.append(nodes.is_type(way.read(), python))
-            way.tests.append(nodes.compare(nodes.call("references", [way.read()]), "<=", nodes.constant(way.own)))
+            if way.own:
+                way.tests.append(nodes.compare(nodes.call("references", [way.read()]), "<=", nodes.constant(way.own)))
             if key.types not in (INT, STRING):
                 way.tests.append(nodes.is_type(key.node, "int" if python == "list" else "str"))
             place = step.line, step.column
@@ -145,7 +148,7 @@ class Elements(Chains):
             if not present and self.options.limits.max_map_size:
                 # A new member is counted against the limit.
                 tests.append(nodes.compare(key.node, "in", container))
-            self.out.append(nodes.branch(nodes.both(tests), [nodes.assign_to(target, value.node)], slow))
+            self.guarded(tests, [nodes.assign_to(target, value.node)], slow)
             return True
         if not present:
             tests.append(nodes.compare(key.node, "in", container))
@@ -165,7 +168,7 @@ class Elements(Chains):
             return False
         if types_ == FLOAT and not value.types & ~NUMBER:
             quick = nodes.assign_to(target, nodes.binary(operator, target, value.node))
-            self.out.append(nodes.branch(nodes.both(tests), [quick], slow))
+            self.guarded(tests, [quick], slow)
             return True
         old = self.temporary(types_)
         taken = nodes.assign(old, target)
@@ -184,5 +187,9 @@ class Elements(Chains):
             ]
             are = self._are(INT, old_value, value)
             branches = [nodes.branch(nodes.both(are), stores, branches)] if are else stores
-        self.out.append(nodes.branch(nodes.both(tests), [taken, *branches], slow))
+        self.guarded(tests, [taken, *branches], slow)
         return True
+
+    def guarded(self, tests: list[Any], quick: list[Any], slow: list[Any]) -> None:
+        """Write what is to be done if all tests hold, and else."""
+        self.out += [nodes.branch(nodes.both(tests), quick, slow)] if tests else quick

@@ -102,6 +102,8 @@ class Emitter:
         self.in_try = 0
         self.hot = False
         self.in_loop = False
+        self.borrows = False
+        """Whether the function has ``this`` as it is, not in a box."""
         self.uses_deeper = False
         self.repeats = False
         """Whether the function has a loop, or calls what may be a function of a script."""

@@ -220,6 +220,8 @@ class Expressions(Emitter):
 
     def this(self, node: syntax.This) -> Value:
         """The value of ``this``."""
+        if self.borrows:
+            return Value(nodes.name("this"), *self.seen(node), simple=True, stable=True)
         return self.valued(nodes.element(nodes.name("this"), nodes.constant(0), (node.line, node.column)), node)
 
     def qualified(self, node: syntax.QualifiedName) -> Value:

@@ -439,7 +439,7 @@ class Inference:
             return self._by_language(node, arguments)
         plan = self.direct(node.name, len(arguments))
         if plan is not None:
-            plan.called = True
+            plan.called = plan.unbound = True
             return self.passed(plan, arguments)
         if not all(types for types, _ in arguments):
             return _LEFT
@@ -480,6 +480,7 @@ class Inference:
         for plan in plans:
             if len(plan.parameters) != len(arguments):
                 return self.unknown(pointer, *arguments)
+            plan.unbound = True
             result = self.shapes.either(result, self.passed(plan, arguments))
         return result
 

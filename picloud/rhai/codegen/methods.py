@@ -161,7 +161,14 @@ class Methods(Elements):
         return self.valued(self.direct_call(plan, None, arguments, place, cells), node)
 
     def direct_call(
-        self, function: FunctionPlan, this: Any, arguments: list[Value], place: Position, cells: list[Any] | None = None
+        self,
+        function: FunctionPlan,
+        this: Any,
+        arguments: list[Value],
+        place: Position,
+        cells: list[Any] | None = None,
+        *,
+        lent: bool = False,
     ) -> Any:
         """Return a call of a script function that is known."""
         raise NotImplementedError
@@ -188,16 +195,21 @@ class Methods(Elements):
             self.keys_tuple(keys[: last + 1]),
         ]
         place = steps[last].line, steps[last].column
-        called = self.calling("call_chain", arguments, place)
-        slow = nodes.assign_pair(nodes.name(result), root.value, called)
+        if root.owned:
+            slow: Any = nodes.assign(result, self.calling("call_owned_chain", arguments, place))
+        else:
+            slow = nodes.assign_pair(nodes.name(result), root.value, self.calling("call_chain", arguments, place))
         quick = self._quick_element_method(root, steps[: last + 1], keys[: last + 1], result) if self.hot else None
-        self.out.append(slow if quick is None else nodes.branch(quick[0], quick[1], [slow]))
+        if quick is None:
+            self.out.append(slow)
+        else:
+            self.guarded(quick[0], quick[1], [slow])
         return self.read_steps(self.fresh(result, *self.seen(steps[last])), steps[last + 1 :], keys[last + 1 :])
 
     def _quick_element_method(
         self, root: Root, steps: list[Any], keys: list[Any], result: str
-    ) -> tuple[Any, list[Any]] | None:
-        """A method on an element of arrays and maps that nobody else holds: the test for that, and what to do then."""
+    ) -> tuple[list[Any], list[Any]] | None:
+        """A method on an element of arrays and maps that nobody else holds: the tests for that, and what to do then."""
         step, arguments = steps[-1], keys[-1]
         callee = self.callee(step)
         if step.optional or len(steps) > 4:
@@ -222,19 +234,43 @@ class Methods(Elements):
         if not function.uses_this:
             looks = nodes.statement(target)
             called = self.direct_call(function, None, arguments, place, cells)
-            return nodes.both(tests), [looks, *first, nodes.assign(result, called)]
+            return tests, [looks, *first, nodes.assign(result, called)]
+        if function.borrows and isinstance(root.value, nodes.Name):
+            return tests, self._lent_element(function, container, key, target, arguments, step, result)
         called = nodes.assign(result, self.direct_call(function, nodes.name(box), arguments, place, cells))
         gives = nodes.assign(box, nodes.List([target], nodes.LOAD))
         empties = nodes.assign_to(target, nodes.constant(None))
         takes = nodes.assign_to(target, nodes.element(nodes.name(box), nodes.constant(0)))
-        return nodes.both(tests), [*first, gives, empties, nodes.Try([called], [], [], [takes])]
+        return tests, [*first, gives, empties, nodes.Try([called], [], [], [takes])]
+
+    def _lent_element(
+        self,
+        function: FunctionPlan,
+        container: Any,
+        key: Value,
+        target: Any,
+        arguments: list[Value],
+        step: syntax.MethodCall,
+        result: str,
+    ) -> list[Any]:
+        """Lend an element to a function, after making it the container's own."""
+        place = step.line, step.column
+        item = self.temporary(ANY)
+        is_shared = nodes.compare(nodes.call("references", [nodes.name(item)]), ">", nodes.constant(DIRECT + 1))
+        copied = nodes.assign(item, nodes.call("own_item", [container, key.node]))
+        called = self.direct_call(function, nodes.name(item), arguments, place, lent=True)
+        return [
+            nodes.assign(item, target),
+            nodes.branch(is_shared, [nodes.assign(item, nodes.constant(None)), copied]),
+            nodes.assign(result, called),
+        ]
 
     def _member(self, target: Any, step: syntax.MethodCall) -> Any:
         return nodes.element(target, nodes.constant(step.name))
 
     def _native_on_element(
         self, root: Root, steps: list[Any], keys: list[Any], result: str
-    ) -> tuple[Any, list[Any]] | None:
+    ) -> tuple[list[Any], list[Any]] | None:
         """A native that changes an array or map in place."""
         step, arguments = steps[-1], keys[-1]
         value = Value(None, *self.seen(step.base))
@@ -256,7 +292,7 @@ class Methods(Elements):
         )
         tests.append(nodes.compare(nodes.call("references", [taken]), "<=", nodes.constant(DIRECT + 1)))
         called = self._in_place(found, nodes.name(item), arguments, step)
-        return nodes.both(tests), [nodes.assign(result, called)]
+        return tests, [nodes.assign(result, called)]
 
     def _in_place(self, found: tuple[str, Any], value: Any, arguments: list[Value], step: syntax.MethodCall) -> Any:
         """Return a call of a native that changes what nobody else holds."""
@@ -287,6 +323,7 @@ class Methods(Elements):
         head = [nodes.name("R"), self.level, name]
         if root.constant:
             return Value(self.calling("call_constant", [*head, root.value, passed, first], place), ANY)
+        arguments = [self._held(root, argument) for argument in arguments]
         callee = self.callee(step)
         if callee is not None:
             return self._called_on_root(callee, root, step, arguments)
@@ -296,6 +333,9 @@ class Methods(Elements):
             if quick is not None:
                 return quick
             result = self.temporary(ANY)
+            if root.owned:
+                given = [root.value, *(argument.node for argument in arguments)]
+                return self.valued(self.calling("call_owned_method", [*head, *given], place), step)
             called = self.calling("call_method_on", [*head, root.value, passed, first], place)
             self.out.append(nodes.assign_pair(nodes.name(result), root.value, called))
             return self.fresh(result, *self.seen(step))
@@ -324,6 +364,11 @@ class Methods(Elements):
         if not plan.uses_this:
             return self.valued(self.direct_call(plan, None, arguments, place, cells), step)
         arguments = [each if each.stable else self.stored(each) for each in arguments]
+        if plan.borrows and isinstance(root.value, nodes.Name):
+            if not root.owned:
+                is_shared = nodes.compare(nodes.call("references", [root.value]), ">", nodes.constant(DIRECT))
+                self.out.append(nodes.branch(is_shared, [nodes.assign_to(root.value, nodes.call("own", [root.value]))]))
+            return self.valued(self.direct_call(plan, root.value, arguments, place, lent=True), step)
         box, result = self.temporary(ANY), self.temporary(self.seen(step)[0])
         self._in_box(root, box, result, self.direct_call(plan, nodes.name(box), arguments, place, cells))
         return self.fresh(result, *self.seen(step))
@@ -361,6 +406,8 @@ class Methods(Elements):
             called = self._in_place(found, root.value, arguments, step)
             self.out.append(nodes.assign_pair(root.value, nodes.name(result), called))
             return self.fresh(result, *self.seen(step))
+        if root.owned:
+            return self.valued(self._in_place(found, root.value, arguments, step), step)
         if root.types not in (ARRAY, MAP) or not isinstance(root.value, nodes.Name):
             return None
         arguments = [self._held(root, self.kept(argument)) for argument in arguments]
@@ -385,7 +432,9 @@ class Methods(Elements):
         place = step.line, step.column
         called = self.calling("call_method_on", [*head, root.value, passed, nodes.constant(place)], place)
         unused = nodes.name(self.temporary(ANY))
-        self.out.append(nodes.branch(nodes.both(tests), [quick], [nodes.assign_pair(unused, root.value, called)]))
+        # What is lent is never copied: the slow path is for the error of an array that is too big.
+        slow = nodes.statement(called) if root.owned else nodes.assign_pair(unused, root.value, called)
+        self.guarded(tests, [quick], [slow])
         return Value(nodes.constant(None), UNIT, simple=True, stable=True)
 
     def _held(self, root: Root, value: Value) -> Value:
@@ -399,6 +448,8 @@ class Methods(Elements):
         """Return the tests that a variable holds a list or dict that nobody else holds."""
         kind = {"list": ARRAY, "dict": MAP}[python]
         tests = [] if root.types == kind else [nodes.is_type(root.value, python)]
+        if root.owned:
+            return tests
         tests.append(nodes.compare(nodes.call("references", [root.value]), "<=", nodes.constant(DIRECT)))
         return tests
 

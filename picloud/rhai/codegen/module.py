@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from picloud.rhai import syntax
-from picloud.rhai.codegen import nodes
+from picloud.rhai.codegen import borrowing, nodes
 from picloud.rhai.codegen.calls import special_name
 from picloud.rhai.codegen.emitter import RETURN, Options
 from picloud.rhai.codegen.inference import Inference
@@ -37,6 +37,8 @@ class FunctionEntry:
     this_type: str | None
     closed: bool
     """It is for the calls that stand in the script; any other call needs code that makes no assumptions."""
+    borrows: bool
+    """It gets ``this`` as it is, not in a box."""
     gives_integers: bool
     """It gives an integer and does nothing else."""
 
@@ -70,6 +72,7 @@ class Generator(Statements):
         self.facts = Inference(script, resolution, self.plans, self.closures, options)
         self.facts.run(from_outside=from_outside)
         self.ranges = Ranges(self.facts)
+        borrowing.mark(self, self.everything)
 
     def _plan(self, identity: str) -> None:
         for node, scope in self.resolution.functions.items():
@@ -109,6 +112,7 @@ class Generator(Statements):
                 plan.private,
                 plan.this_type,
                 plan.closed,
+                plan.borrows,
                 plan.result.types == INT and not plan.repeats and not plan.scope.captures,
             )
             for plan in self.everything
@@ -153,6 +157,7 @@ class Generator(Statements):
         self.collected = {}
         self.returned = 0
         self.repeats = self.in_loop = self.uses_deeper = False
+        self.borrows = plan is not None and plan.borrows
 
     def _main(self) -> Any:
         scope = self.resolution.functions[self.script]

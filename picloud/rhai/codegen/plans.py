@@ -12,6 +12,7 @@ class FunctionPlan:
     """A function or closure of the script."""
 
     __slots__ = (
+        "borrows",
         "called",
         "closed",
         "escaped",
@@ -28,6 +29,7 @@ class FunctionPlan:
         "special",
         "this",
         "this_type",
+        "unbound",
     )
 
     def __init__(self, python: str, name: str, node: Any, scope: FunctionScope) -> None:
@@ -46,6 +48,10 @@ class FunctionPlan:
         """Some call of it stands in the script, by its name."""
         self.escaped = False
         """Anybody may call it, with anything."""
+        self.unbound = False
+        """Some call of it has no ``this``."""
+        self.borrows = False
+        """It gets ``this`` as it is, not in a box (see ``codegen.borrowing``)."""
         self.passed = False
         """A native may call it, once for each element of an array."""
         self.repeats = True

@@ -15,7 +15,7 @@ from picloud.rhai.runtime.ownership import DIRECT
 class Root:
     """A variable at the beginning of a chain."""
 
-    __slots__ = ("constant", "declared", "name", "place", "shape", "types", "value")
+    __slots__ = ("constant", "declared", "name", "owned", "place", "shape", "types", "value")
 
     def __init__(self, value: Any, known: Known, name: str, place: Position, *, constant: bool = False) -> None:
         self.value = value
@@ -24,6 +24,8 @@ class Root:
         self.name = name
         self.place = place
         self.constant = constant
+        self.owned = False
+        """Nobody else holds its value, which is not to be replaced by another: a borrowed ``this``."""
         self.declared = False
         """It is surely a variable that the script declares."""
 
@@ -35,8 +37,8 @@ class Way:
         self.container = root.value
         self.types = root.types
         self.shape = root.shape
-        self.own = DIRECT
-        """So many references there are to what nobody else holds."""
+        self.own = 0 if root.owned else DIRECT
+        """So many references there are to what nobody else holds; 0 is that there is no need to look."""
         self.tests: list[Any] = []
         self.taken: Any = None
 

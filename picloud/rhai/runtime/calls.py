@@ -283,6 +283,29 @@ def run_native_on(run: Run, native: Native, name: str, this: list[Any], argument
     return result, value
 
 
+def call_owned_method(run: Run, level: int, name: str, value: Any, *arguments: Any) -> Any:
+    """Call a native on an array or map that nobody else may see, whoever holds it. Returns the result."""
+    types = (type(value), *map(type, arguments))
+    native = run.find(name, types)
+    if native is None:
+        raise not_found(name, types)
+    run.depth = level + 1
+    result = native.function(run, value, *arguments) if native.run else native.function(value, *arguments)
+    return _tell(run, name, result) if name in _SINKS else result
+
+
+def boxed(code: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the code of a function that borrows ``this``, for calls that have it in a box."""
+
+    def call(level: int, this: list[Any], *arguments: Any) -> Any:
+        value = this[0]
+        if type(value) in MUTABLE and getrefcount(value) > _BOXED:
+            value = this[0] = value.copy()
+        return code(level, value, *arguments)
+
+    return call
+
+
 def call_method_on(
     run: Run, level: int, name: str, value: Any, arguments: tuple[Any, ...], first: Position = FILL
 ) -> tuple[Any, Any]:

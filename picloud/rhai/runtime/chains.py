@@ -161,6 +161,20 @@ def assign_chain(
     return _assign(run, level, root, steps, keys, 0, Assignment(value, place, operator))
 
 
+def assign_owned(
+    run: Run,
+    level: int,
+    root: Any,
+    steps: tuple[Step, ...],
+    keys: tuple[Any, ...],
+    value: Any,
+    operator: str,
+    place: Position,
+) -> None:
+    """Assign through a chain that begins at an array or map that nobody else may see, whoever holds it."""
+    _assign(run, level, root, steps, keys, 0, Assignment(value, place, operator))
+
+
 def assign_constant(
     run: Run,
     level: int,
@@ -351,6 +365,12 @@ def call_chain(
     this = [root]
     root = None
     return _walk(run, level, this, steps, keys, 0)
+
+
+def call_owned_chain(run: Run, level: int, root: Any, steps: tuple[Step, ...], keys: tuple[Any, ...]) -> Any:
+    """Evaluate a chain like :func:`call_chain` that begins at an array or map that nobody else may see, whoever holds
+    it. Returns the result."""
+    return _walk(run, level, [root], steps, keys, 0)[0]
 
 
 def _walk(
