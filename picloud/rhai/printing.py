@@ -18,19 +18,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from picloud.rhai.errors import too_large
+from picloud.rhai.packages.budget import ordered
 from picloud.rhai.packages.escapes import char_debug, string_debug
 from picloud.rhai.packages.numerals import float_debug, float_display
 from picloud.rhai.registry import ANY
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import I64_MAX, Char, FnPtr, InclusiveRange, Range, Shared, Timestamp, raw_type_name, type_name
 
-LONGEST: Final = 2**20
+LONGEST: Final = 2**17
 _CEILING: Final = 2**30
 _PAGE: Final = 8
 """So many elements are written for one operation."""
+_CHARACTERS: Final = 16
+"""So many characters of a text are."""
+_MOST_CUT: Final = 4096
+"""So many members of a map are looked at where a text will be cut anyway."""
+_NESTING: Final = frozenset({list, dict, FnPtr})
 _BUILT_IN: Final = frozenset(
     {type(None), bool, int, float, str, Char, bytearray, Range, InclusiveRange, FnPtr, Timestamp}
 )
@@ -47,11 +54,17 @@ class Style:
     map_opening: str = "#{"
     separator: str = ", "
     key_separator: str = ": "
+    pointers: bool = False
+    """Whether function pointers show what they carry."""
+    tells_shared: bool = True
+    """Whether a captured variable is marked as shared."""
 
 
 def display(value: Any) -> str:
     """Return a value as the engine shows it in messages, cut after `LONGEST` characters."""
     kind = type(value)
+    if kind is bytearray:
+        return _debug_leaf(value[:LONGEST])
     return render(None, value, _DEBUG) if kind is list or kind is dict else _display_leaf(value)
 
 
@@ -69,6 +82,8 @@ def to_string(run: Run, value: Any) -> str:
         return int.__repr__(value)
     if kind is list or kind is dict:
         return to_debug(run, value)
+    if kind is bytearray:
+        run.pay(len(value) // _CHARACTERS)
     return _registered(run, "to_string", value, _display_leaf)
 
 
@@ -139,43 +154,23 @@ def _debug_leaf(value: Any) -> str:
         return f"[{value.hex(' ', -8)}]" if value else "[]"
     if kind is Range or kind is InclusiveRange:
         return _range(value)
-    if kind is FnPtr:
-        return _pointer(value)
     if kind is Timestamp:
         return "<timestamp>"
     return raw_type_name(value)
-
-
-def _pointer(pointer: FnPtr, depth: int = 0) -> str:
-    """Return a function pointer with its curried arguments. A closure that holds itself is shown once."""
-    form = "Fn*" if pointer.function is not None else "Fn"
-    if pointer.has_environment:
-        form += "+"
-    parts = [string_debug(pointer.name)]
-    for given in pointer.curry:
-        content = given.value if type(given) is Shared else given
-        if type(content) is FnPtr:
-            text = _pointer(content, depth + 1) if depth < 1 else "<shared>"
-        else:
-            text = debug(content) if depth < 8 else "…"
-        parts.append(f"{text} (shared)" if type(given) is Shared and text != "<shared>" else text)
-    return f"{form}({', '.join(parts)})"
 
 
 def _json_leaf(value: Any) -> str:
     if value is None:
         return "null"
     if type(value) is bytearray:
-        return "[" + ",".join(map(str, value)) + "]"
-    if type(value) is FnPtr:
-        parts = [string_debug(value.name)]
-        parts += [render(None, given.value if type(given) is Shared else given, JSON) for given in value.curry]
-        return f"[{','.join(parts)}]" if value.curry else parts[0]
+        return f"[{','.join(map(str, value))}]"
     return _debug_leaf(value)
 
 
-_DEBUG: Final = Style(leaf=_debug_leaf)
-JSON: Final = Style(leaf=_json_leaf, map_opening="{", separator=",", key_separator=":")
+_DEBUG: Final = Style(leaf=_debug_leaf, pointers=True)
+JSON: Final = Style(
+    leaf=_json_leaf, map_opening="{", separator=",", key_separator=":", pointers=True, tells_shared=False
+)
 """The engine's JSON."""
 
 
@@ -186,49 +181,92 @@ def render(run: Run | None, value: Any, style: Style) -> str:
     """
     kind = type(value)
     leaf = style.leaf
-    if kind is not list and kind is not dict:
+    if kind not in _NESTING or (kind is FnPtr and not style.pointers):
+        if run is not None and (kind is str or kind is bytearray):
+            run.pay(len(value) // _CHARACTERS)
         return leaf(value)
     meter = _Meter(run)
     out: list[str] = []
-    frames: list[tuple[Iterator[Any], bool]] = []
-    items, is_map = _opened(value, out, style)
-    separator = ""
+    frames: list[_Frame] = []
+    frame = _opened(meter, value, None, out, style)
+    shown: set[int] = set()
+    separator = "" if frame.fresh else style.separator
     while True:
-        for entry in items:
+        for entry in frame.items:
             if separator:
                 out.append(separator)
             separator = style.separator
             item = entry
-            if is_map:
+            if frame.is_map:
                 key, item = entry
                 out.append(string_debug(key))
                 out.append(style.key_separator)
+                if meter.full(len(key)):
+                    return "".join(out)[:LONGEST] + "…"
+            cell = None
+            if type(item) is Shared:
+                cell, item = item, item.value
             kind = type(item)
-            if kind is list or kind is dict:
-                frames.append((items, is_map))
-                items, is_map = _opened(item, out, style)
-                separator = ""
+            if cell is not None and id(cell) in shown:
+                text = "<shared>"
+            elif kind in _NESTING and (kind is not FnPtr or style.pointers):
+                frames.append(frame)
+                frame = _opened(meter, item, cell, out, style)
+                if cell is not None:
+                    shown.add(id(cell))
+                separator = "" if frame.fresh else style.separator
                 break
-            text = leaf(item)
+            else:
+                if kind is str or kind is bytearray:
+                    meter.pay(len(item))
+                text = leaf(item)
+                if cell is not None and style.tells_shared:
+                    text += " (shared)"
             out.append(text)
             if meter.full(len(text) + 2):
                 return "".join(out)[:LONGEST] + "…"
         else:
-            out.append("}" if is_map else "]")
+            out.append(frame.closing)
+            if frame.cell is not None:
+                shown.discard(id(frame.cell))
             if meter.full(2):
                 return "".join(out)[:LONGEST] + "…"
             if not frames:
                 return "".join(out)
-            items, is_map = frames.pop()
+            frame = frames.pop()
             separator = style.separator
 
 
-def _opened(container: Any, out: list[str], style: Style) -> tuple[Iterator[Any], bool]:
+class _Frame:
+    """A container that is being written."""
+
+    __slots__ = ("cell", "closing", "fresh", "is_map", "items")
+
+    def __init__(self, items: Iterator[Any], closing: str, cell: Shared | None, *, is_map: bool, fresh: bool) -> None:
+        self.items = items
+        self.closing = closing
+        self.cell = cell
+        """The captured variable whose value it is."""
+        self.is_map = is_map
+        self.fresh = fresh
+        """Whether nothing of it was written but what opens it."""
+
+
+def _opened(meter: _Meter, container: Any, cell: Shared | None, out: list[str], style: Style) -> _Frame:
+    told = " (shared)" if cell is not None and style.tells_shared else ""
     if type(container) is dict:
         out.append(style.map_opening)
-        return iter(sorted(container.items(), key=_key)), True
-    out.append("[")
-    return iter(container), False
+        return _Frame(meter.in_order(container), "}" + told, cell, is_map=True, fresh=True)
+    if type(container) is list:
+        out.append("[")
+        return _Frame(iter(container), "]" + told, cell, is_map=False, fresh=True)
+    name = string_debug(container.name)
+    if style is JSON:
+        out.append(f"[{name}" if container.curry else name)
+        return _Frame(iter(container.curry), "]" if container.curry else "", cell, is_map=False, fresh=False)
+    form = "Fn*" if container.function is not None else "Fn"
+    out.append(f"{form}+({name}" if container.has_environment else f"{form}({name}")
+    return _Frame(iter(container.curry), ")" + told, cell, is_map=False, fresh=False)
 
 
 def _key(entry: tuple[str, Any]) -> str:
@@ -245,6 +283,17 @@ class _Meter:
         self.limit = LONGEST if run is None else run.limits.max_string_size or _CEILING
         self.size = 0
         self.elements = 0
+
+    def pay(self, characters: int) -> None:
+        """Pay for a text that is to be written."""
+        if self.run is not None and characters >= _CHARACTERS:
+            self.run.pay(characters // _CHARACTERS)
+
+    def in_order(self, members: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Return the members of a map by their names; not all of them where the text will be cut anyway."""
+        if self.run is not None:
+            return ((name, members[name]) for name in ordered(self.run, members))
+        return iter(sorted(islice(members.items(), _MOST_CUT), key=_key))
 
     def full(self, characters: int) -> bool:
         """Count one more element.

@@ -95,11 +95,11 @@ def test_a_value_that_holds_itself_many_times_is_shown_cut_off() -> None:
 
 def test_a_deeply_nested_value_is_shown_without_recursion() -> None:
     value: list[object] = []
-    for _ in range(100_000):
+    for _ in range(60_000):
         value = [value]
-    assert display(value) == "[" * 100_001 + "]" * 100_001
+    assert display(value) == "[" * 60_001 + "]" * 60_001
 
 
 def test_json_nested_too_deeply_is_an_error_of_the_language() -> None:
-    error = failure('let s = ""; s.pad(90000, "["); parse_json(s)')
+    error = failure('let s = ""; s.pad(40000, "["); parse_json(s)')
     assert (error.inner, error.text) == ("ErrorParsing", "Syntax error: Expression exceeds maximum complexity")

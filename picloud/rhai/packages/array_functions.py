@@ -6,11 +6,12 @@ the name of a function may be given, as a text (an old form that the engine stil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.packages import arrays, spans
+from picloud.rhai.packages.budget import charge, paid
 from picloud.rhai.packages.callbacks import UNMOVED, Callback, comparer, per_element
 from picloud.rhai.packages.comparison import equals
 from picloud.rhai.packages.declare import ANY, Package
@@ -30,6 +31,7 @@ def by_name_too(form: Callable[..., Any], name: str, *parameters: str) -> Callab
 
     def declare(function: _Native) -> _Native:
         def by_name(run: Run, array: _Array, function_name: str, *rest: Any) -> Any:
+            charge(run, len(function_name))
             return function(run, array, named(function_name), *rest)
 
         form(name, "array", "Fn", *parameters, run=True)(function)
@@ -104,6 +106,7 @@ def index_of_text_from(run: Run, array: _Array, text: str, start: int) -> int:
     """Return where the first such element stands at or after `start`, -1 when there is none."""
     if not array:
         return -1
+    charge(run, len(text))
     try:
         pointer = named(text)
     except RhaiError:
@@ -174,18 +177,18 @@ def dedup(run: Run, array: _Array) -> None:
                 raise
             return False
 
-    _dedup(array, same)
+    _dedup(paid(run, array), array, same)
 
 
 @by_name_too(PACKAGE.method, "dedup")
 def dedup_by(run: Run, array: _Array, pointer: FnPtr) -> None:
     """Take out each element for which a function of the one before it and itself says true."""
-    _dedup(array, comparer(run, pointer))
+    _dedup(paid(run, array, 64), array, comparer(run, pointer))
 
 
-def _dedup(array: _Array, same: Callable[[Any, Any], Any]) -> None:
+def _dedup(elements: Iterable[Any], array: _Array, same: Callable[[Any, Any], Any]) -> None:
     kept: _Array = []
-    for element in array:
+    for element in elements:
         if not kept or same(kept[-1], element) is not True:
             kept.append(element)
     array[:] = kept

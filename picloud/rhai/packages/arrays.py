@@ -6,10 +6,11 @@ Positions count from 0, negative ones from the end; what lies outside is cut off
 
 from __future__ import annotations
 
+from itertools import islice, repeat
 from typing import Any, Final
 
 from picloud.rhai.packages import spans
-from picloud.rhai.packages.budget import charge, check_array
+from picloud.rhai.packages.budget import charge, check_array, paid
 from picloud.rhai.packages.comparison import equals
 from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
@@ -50,21 +51,21 @@ def set_element(array: _Array, position: int, item: Any) -> None:
 @PACKAGE.method("push", "array", ANY, run=True)
 def push(run: Run, array: _Array, item: Any) -> None:
     """Add an element at the end."""
-    check_array(run, len(array) + 1)
+    check_array(run, len(array) + 1, 1)
     array.append(item)
 
 
 @PACKAGE.method("append", "array", "array", run=True)
 def append(run: Run, array: _Array, other: _Array) -> None:
     """Add the elements of another array at the end."""
-    check_array(run, len(array) + len(other))
+    check_array(run, len(array) + len(other), len(other))
     array.extend(other)
 
 
 @PACKAGE.method("insert", "array", "i64", ANY, run=True)
 def insert(run: Run, array: _Array, position: int, item: Any) -> None:
     """Put an element before a position, at the end when there is none."""
-    check_array(run, len(array) + 1)
+    check_array(run, len(array) + 1, len(array) // 8)
     start, _ = spans.offset_and_length(len(array), position, 0)
     array.insert(start, item)
 
@@ -73,8 +74,8 @@ def insert(run: Run, array: _Array, position: int, item: Any) -> None:
 def pad(run: Run, array: _Array, size: int, item: Any) -> None:
     """Add an element at the end, over and over, until there are `size` of them."""
     if size > len(array):
-        check_array(run, size)
-        array.extend([item] * (size - len(array)))
+        check_array(run, size, size - len(array))
+        array.extend(repeat(item, size - len(array)))
 
 
 @PACKAGE.method("pop", "array")
@@ -98,21 +99,24 @@ def remove(run: Run, array: _Array, position: int) -> Any:
     return None if found is None else array.pop(found)
 
 
-@PACKAGE.method("clear", "array")
-def clear(array: _Array) -> None:
+@PACKAGE.method("clear", "array", run=True)
+def clear(run: Run, array: _Array) -> None:
     """Make it empty."""
+    charge(run, len(array))
     array.clear()
 
 
-@PACKAGE.method("truncate", "array", "i64")
-def truncate(array: _Array, size: int) -> None:
+@PACKAGE.method("truncate", "array", "i64", run=True)
+def truncate(run: Run, array: _Array, size: int) -> None:
     """Keep the first `size` elements."""
+    charge(run, len(array) - size)
     del array[max(size, 0) :]
 
 
-@PACKAGE.method("chop", "array", "i64")
-def chop(array: _Array, size: int) -> None:
+@PACKAGE.method("chop", "array", "i64", run=True)
+def chop(run: Run, array: _Array, size: int) -> None:
     """Keep the last `size` elements."""
+    charge(run, len(array))
     del array[: max(len(array) - max(size, 0), 0)]
 
 
@@ -242,8 +246,7 @@ def index_of(run: Run, array: _Array, item: Any) -> int:
 def index_of_from(run: Run, array: _Array, item: Any, start: int) -> int:
     """Return where the first element equal to the item stands at or after `start`, -1 when there is none."""
     start, _ = spans.offset_and_length(len(array), start, 0)
-    charge(run, 4 * (len(array) - start))
-    for place in range(start, len(array)):
-        if equals(run, array[place], item):
+    for place, element in enumerate(paid(run, islice(array, start, None)), start):
+        if equals(run, element, item):
             return place
     return -1

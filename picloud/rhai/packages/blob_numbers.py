@@ -72,12 +72,21 @@ def write_be_float(blob: Blob, start: int, size: int, value: float) -> None:
 
 def write_utf8(blob: Blob, start: int, size: int, text: str) -> None:
     """Write a text's bytes in UTF-8 into a span."""
-    _write(blob, start, size, text.encode("utf-8", "replace"))
+    _write(blob, start, size, text[:size].encode("utf-8", "replace"))
+
+
+def _ascii(text: str, most: int) -> bytes:
+    found = b""
+    for start in range(0, len(text), 4096):
+        found += text[start : start + 4096].encode("ascii", "ignore")
+        if len(found) >= most:
+            break
+    return found
 
 
 def write_ascii(blob: Blob, start: int, size: int, text: str) -> None:
     """Write a text's ASCII characters into a span; the others are left out."""
-    _write(blob, start, size, text.encode("ascii", "ignore"))
+    _write(blob, start, size, _ascii(text, min(size, len(blob))))
 
 
 def _declare(name: str, function: Callable[..., Any], *value: str) -> None:

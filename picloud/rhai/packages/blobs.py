@@ -48,7 +48,7 @@ def to_array(run: Run, blob: Blob) -> list[int]:
 @PACKAGE.function("as_string", "blob", run=True)
 def as_string(run: Run, blob: Blob) -> str:
     """Return the text that the bytes are in UTF-8, U+FFFD where they are none."""
-    charge(run, len(blob))
+    charge(run, 4 * len(blob))
     return blob.decode("utf-8", "replace")
 
 
@@ -89,21 +89,22 @@ def set_byte(blob: Blob, position: int, value: int) -> None:
 @PACKAGE.method("push append", "blob", "i64", run=True)
 def push(run: Run, blob: Blob, value: int) -> None:
     """Add a byte at the end."""
-    check_array(run, len(blob) + 1)
+    check_array(run, len(blob) + 1, 1)
     blob.append(value & 0xFF)
 
 
 @PACKAGE.method("append", "blob", "blob", run=True)
 def append(run: Run, blob: Blob, other: Blob) -> None:
     """Add the bytes of another blob at the end."""
-    check_array(run, len(blob) + len(other))
+    check_array(run, len(blob) + len(other), len(other))
     blob += other
 
 
 @PACKAGE.method("append", "blob", "string", run=True)
 def append_text(run: Run, blob: Blob, text: str) -> None:
     """Add a text's bytes in UTF-8 at the end."""
-    check_array(run, len(blob) + utf8_length(text))
+    charge(run, len(text))
+    check_array(run, len(blob) + utf8_length(text), len(text))
     blob += text.encode("utf-8", "replace")
 
 
@@ -116,7 +117,7 @@ def append_char(run: Run, blob: Blob, character: Char) -> None:
 @PACKAGE.method("insert", "blob", "i64", "i64", run=True)
 def insert(run: Run, blob: Blob, position: int, value: int) -> None:
     """Put a byte before a position, at the end when there is none."""
-    check_array(run, len(blob) + 1)
+    check_array(run, len(blob) + 1, len(blob) // 16)
     start, _ = spans.offset_and_length(len(blob), position, 0)
     blob.insert(start, value & 0xFF)
 

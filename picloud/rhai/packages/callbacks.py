@@ -18,6 +18,8 @@ from picloud.rhai.values import FnPtr
 
 _Values = tuple[Any, ...]
 
+_FAILED: Final = 16
+"""Operations for a call that no function answers."""
 UNMOVED: Final = -1
 """The element is never a parameter, only `this`."""
 
@@ -92,6 +94,7 @@ class Callback:
             except RhaiError as error:
                 if not self._is_missing(error):
                     raise self._as_ours(error) from None
+                self._run.pay(_FAILED)
         try:
             return attempts[-1]()
         except RhaiError as error:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
+from picloud.rhai.packages.budget import charge, ordered
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import Char, InclusiveRange, Range, Timestamp
 
 _EPSILON: Final = 2.0**-52
 _PAIRS: Final = 8
 """So many pairs of elements are compared for one operation."""
+_SIZED: Final = frozenset({str, bytearray})
 _PLAIN: Final = frozenset({bool, int, str, bytearray, Range, InclusiveRange, Char, Timestamp, type(None)})
 
 
@@ -83,6 +85,8 @@ def _leaves_equal(run: Run, x: Any, y: Any) -> bool:
     if kind is other:
         if kind is float:
             return float_equal(x, y)
+        if kind in _SIZED:
+            charge(run, len(x))
         if kind in _PLAIN:
             return bool(x == y)
         return bool(run.native("==", (x, y)))
@@ -108,7 +112,7 @@ BUILT_IN_TYPES: Final = _PLAIN | {float, list, dict}
 
 def _containers_equal(run: Run, x: Any, y: Any) -> bool:
     waiting: list[Iterator[tuple[Any, Any]]] = []
-    pairs = _paired(x, y)
+    pairs = _paired(run, x, y)
     seen = 0
     while pairs is not None:
         for first, second in pairs:
@@ -118,7 +122,7 @@ def _containers_equal(run: Run, x: Any, y: Any) -> bool:
             kind = type(first)
             if (kind is list or kind is dict) and type(second) is kind:
                 waiting.append(pairs)
-                pairs = _paired(first, second)
+                pairs = _paired(run, first, second)
                 break
             if not _leaves_equal(run, first, second):
                 return False
@@ -129,17 +133,14 @@ def _containers_equal(run: Run, x: Any, y: Any) -> bool:
     return False
 
 
-def _paired(x: Any, y: Any) -> Iterator[tuple[Any, Any]] | None:
+def _paired(run: Run, x: Any, y: Any) -> Iterator[tuple[Any, Any]] | None:
     """Return the elements that have to be equal, None when sizes or keys differ already."""
     if len(x) != len(y):
         return None
     if type(x) is list:
         return zip(x, y, strict=True)
-    keys = sorted(x)
-    if x.keys() == y.keys():
-        return iter([(x[key], y[key]) for key in keys])
     # The engine compares key by key up to the first that is missing: an error among those before it comes first.
-    return _until_missing(x, y, keys)
+    return _until_missing(x, y, ordered(run, x))
 
 
 _DIFFERENT: Final = (None, False)

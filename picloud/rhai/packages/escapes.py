@@ -58,7 +58,20 @@ def string_debug(text: str) -> str:
     """Return `text` in double quotes, with Rust's escapes."""
     if _PLAIN_STRING.fullmatch(text):
         return f'"{text}"'
-    return '"' + "".join([_escaped(character, '"') for character in text]) + '"'
+    return f'"{text.translate(_IN_QUOTES)}"'
+
+
+class _Escapes(dict[int, str]):
+    """What stands for each character in double quotes, found out when it is first asked for."""
+
+    def __missing__(self, code: int) -> str:
+        escaped = _escaped(chr(code), '"')
+        if len(self) < 4096:
+            self[code] = escaped
+        return escaped
+
+
+_IN_QUOTES: Final = _Escapes()
 
 
 def char_debug(character: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from picloud.rhai.packages.budget import charge, check_array, check_map
+from picloud.rhai.packages.budget import charge, check_array, check_map, ordered, paid
 from picloud.rhai.packages.callbacks import Callback
 from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
@@ -43,13 +43,14 @@ def get(entries: _Map, key: str) -> Any:
 @PACKAGE.method("set", "map", "string", ANY, run=True)
 def set_entry(run: Run, entries: _Map, key: str, value: Any) -> None:
     """Set the value of an entry."""
-    check_map(run, len(entries) + 1)
+    check_map(run, len(entries) + 1, 1)
     entries[key] = value
 
 
-@PACKAGE.method("clear", "map")
-def clear(entries: _Map) -> None:
+@PACKAGE.method("clear", "map", run=True)
+def clear(run: Run, entries: _Map) -> None:
     """Make it empty."""
+    charge(run, 4 * len(entries))
     entries.clear()
 
 
@@ -62,15 +63,16 @@ def remove(entries: _Map, key: str) -> Any:
 @PACKAGE.method("mixin +=", "map", "map", run=True)
 def mixin(run: Run, entries: _Map, others: _Map) -> None:
     """Take in the entries of another map, in place of those of the same names."""
-    check_map(run, max(len(entries), len(others)))
-    entries.update(others)
+    check_map(run, max(len(entries), len(others)), 0)
+    for key, value in paid(run, others.items()):
+        entries[key] = value
 
 
 @PACKAGE.method("fill_with", "map", "map", run=True)
 def fill_with(run: Run, entries: _Map, others: _Map) -> None:
     """Take in those entries of another map whose names are new."""
-    check_map(run, max(len(entries), len(others)))
-    for key, value in others.items():
+    check_map(run, max(len(entries), len(others)), 0)
+    for key, value in paid(run, others.items()):
         entries.setdefault(key, value)
 
 
@@ -78,21 +80,20 @@ def fill_with(run: Run, entries: _Map, others: _Map) -> None:
 def keys(run: Run, entries: _Map) -> list[str]:
     """Return the names of all entries."""
     check_array(run, len(entries))
-    return sorted(entries)
+    return ordered(run, entries)
 
 
 @PACKAGE.reader("values", "map", run=True)
 def values(run: Run, entries: _Map) -> list[Any]:
     """Return the values of all entries."""
     check_array(run, len(entries))
-    return [entries[key] for key in sorted(entries)]
+    return [entries[key] for key in paid(run, ordered(run, entries))]
 
 
 def _answers(run: Run, entries: _Map, pointer: FnPtr, caller: str) -> Iterator[tuple[str, Any, Any]]:
     """Go through the entries: name, a function's answer, and the value after the call, which may have changed it."""
     callback = Callback(run, pointer, caller, place=1)
-    charge(run, len(entries))
-    for key in sorted(entries):
+    for key in ordered(run, entries):
         value = entries[key]
         answer = callback(value, (key,), ())
         yield key, answer, callback.this[0] if callback.this else value

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 from picloud.rhai.errors import arithmetic
+from picloud.rhai.packages.budget import charge
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.numerals import float_plain, parse_f64, parse_i64
 from picloud.rhai.packages.whitespace import trim
+from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import I64_MAX, I64_MIN, Char
 
 PACKAGE: Final = Package("math")
@@ -250,29 +252,31 @@ def to_binary(x: int) -> str:
     return f"{x & _BITS:b}"
 
 
-@PACKAGE.function("parse_int", "string")
-def parse_int(text: str) -> int:
+@PACKAGE.function("parse_int", "string", run=True)
+def parse_int(run: Run, text: str) -> int:
     """Read a decimal integer; raise ErrorArithmetic when it is none."""
     if len(text) < 19 and text.isdigit() and text.isascii():
         return int(text)
-    return parse_int_radix(text, 10)
+    return parse_int_radix(run, text, 10)
 
 
-@PACKAGE.function("parse_int", "string", "i64")
-def parse_int_radix(text: str, radix: int) -> int:
+@PACKAGE.function("parse_int", "string", "i64", run=True)
+def parse_int_radix(run: Run, text: str, radix: int) -> int:
     """Read an integer in base 2 to 36; raise ErrorArithmetic when it is none."""
+    charge(run, 4 * len(text))
     if not 2 <= radix <= 36:
         raise arithmetic(f"Invalid radix: '{radix}'")
-    value = parse_i64(trim(text), radix)
+    value = parse_i64(trim(run, text), radix)
     if isinstance(value, str):
         raise arithmetic(f"Error parsing integer number '{text}': {value}")
     return value
 
 
-@PACKAGE.function("parse_float", "string")
-def parse_float(text: str) -> float:
+@PACKAGE.function("parse_float", "string", run=True)
+def parse_float(run: Run, text: str) -> float:
     """Read a float; raise ErrorArithmetic when it is none."""
-    value = parse_f64(trim(text))
+    charge(run, 4 * len(text))
+    value = parse_f64(trim(run, text))
     if isinstance(value, str):
         raise arithmetic(f"Error parsing floating-point number '{text}': {value}")
     return value

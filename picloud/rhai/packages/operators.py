@@ -17,9 +17,10 @@ from typing import Any, Final
 
 from picloud.rhai.errors import FILL, RhaiError
 from picloud.rhai.packages import arithmetic, comparison
-from picloud.rhai.packages.budget import charge, check_array, check_map, utf8_length
+from picloud.rhai.packages.budget import charge, check_array, check_map, paid, utf8_length
 from picloud.rhai.packages.declare import ANY, Package
-from picloud.rhai.packages.strings import joined
+from picloud.rhai.packages.splitting import replaced
+from picloud.rhai.packages.strings import decoded, joined
 from picloud.rhai.printing import to_string
 from picloud.rhai.registry import not_found
 from picloud.rhai.runtime.run import Run
@@ -65,7 +66,7 @@ def assign(run: Run, symbol: str, x: Any, y: Any) -> Any:
     if operation is not None:
         return operation(run, x, y)
     if kinds[0] is list and symbol == "+=":
-        check_array(run, len(x) + 1)
+        check_array(run, len(x) + 1, 1)
         x.append(y)
         return x
     native = run.find(symbol, kinds)
@@ -134,6 +135,14 @@ def _plain(function: Callable[[Any, Any], Any]) -> _Operation:
     return lambda _, x, y: function(x, y)
 
 
+def _sized(function: Callable[[Any, Any], Any]) -> _Operation:
+    def compare(run: Run, x: Any, y: Any) -> Any:
+        charge(run, min(len(x), len(y)))
+        return function(x, y)
+
+    return compare
+
+
 def _through(function: Callable[[Any, Any], Any], convert: Callable[[Any], Any]) -> _Operation:
     return lambda _, x, y: function(convert(x), convert(y))
 
@@ -180,8 +189,9 @@ for _symbol, _float_function in _FLOATS.items():
 for _symbol in ("&", "|", "^"):
     BUILT_IN[_symbol, bool, bool] = ASSIGNMENTS[f"{_symbol}=", bool, bool] = _plain(_INTEGERS[_symbol])
 for _symbol, _compare in _COMPARISONS.items():
-    for _kind in (int, bool, str):
+    for _kind in (int, bool):
         BUILT_IN[_symbol, _kind, _kind] = _plain(_compare)
+    BUILT_IN[_symbol, str, str] = _sized(_compare)
     _tolerant = comparison.FLOAT_COMPARISONS[_symbol]
     BUILT_IN[_symbol, float, float] = _plain(_tolerant)
     BUILT_IN[_symbol, float, int] = BUILT_IN[_symbol, int, float] = _through(_tolerant, float)
@@ -192,7 +202,7 @@ for _symbol, _compare in _COMPARISONS.items():
     BUILT_IN[_symbol, _NONE, _NONE] = _always(_symbol == "==")
     BUILT_IN[_symbol, _NONE, str] = BUILT_IN[_symbol, str, _NONE] = _always(_symbol == "!=")
 for _symbol in ("==", "!="):
-    BUILT_IN[_symbol, bytearray, bytearray] = _plain(_COMPARISONS[_symbol])
+    BUILT_IN[_symbol, bytearray, bytearray] = _sized(_COMPARISONS[_symbol])
     BUILT_IN[_symbol, Range, Range] = BUILT_IN[_symbol, InclusiveRange, InclusiveRange] = _plain(_COMPARISONS[_symbol])
 
 
@@ -263,17 +273,15 @@ def _text_and_nothing(_: Run, x: str, y: None) -> str:
 @_built("-", str, str)
 @_built("-=", str, str, assigns=True)
 def _without_text(run: Run, x: str, y: str) -> str:
-    charge(run, len(x))
     if not x:
         return y
-    return x.replace(y, "") if y else x
+    return replaced(run, x, y, "")
 
 
 @_built("-", str, Char)
 @_built("-=", str, Char, assigns=True)
 def _without_char(run: Run, x: str, y: Char) -> str:
-    charge(run, len(x))
-    return x.replace(y.text, "")
+    return replaced(run, x, y.text, "")
 
 
 @_built("+", bytearray, bytearray)
@@ -292,20 +300,21 @@ def _join_blob_and_char(run: Run, x: bytearray, y: Char) -> bytearray:
 
 @_built("+=", bytearray, bytearray, assigns=True)
 def _extend_blob(run: Run, x: bytearray, y: bytearray) -> bytearray:
-    check_array(run, len(x) + len(y))
+    check_array(run, len(x) + len(y), len(y))
     x.extend(y)
     return x
 
 
 @_built("+=", bytearray, int, assigns=True)
 def _extend_blob_by_byte(run: Run, x: bytearray, y: int) -> bytearray:
-    check_array(run, len(x) + 1)
+    check_array(run, len(x) + 1, 1)
     x.append(y & 0xFF)
     return x
 
 
 def _with_text(run: Run, blob: bytearray, text: str) -> bytearray:
-    check_array(run, len(blob) + utf8_length(text))
+    charge(run, len(text))
+    check_array(run, len(blob) + utf8_length(text), len(text))
     blob.extend(text.encode("utf-8", "replace"))
     return blob
 
@@ -322,7 +331,7 @@ def _extend_blob_by_char(run: Run, x: bytearray, y: Char) -> bytearray:
 
 @_built("+=", list, list, assigns=True)
 def _extend_array(run: Run, x: list[Any], y: list[Any]) -> list[Any]:
-    check_array(run, len(x) + len(y))
+    check_array(run, len(x) + len(y), len(y))
     x.extend(y)
     return x
 
@@ -352,13 +361,13 @@ PACKAGE.function("+", "()", "string", run=True)(_nothing_and_text)
 @PACKAGE.function("+", "string", "blob", run=True)
 def text_and_blob(run: Run, text: str, utf8: bytearray) -> str:
     """Return the text with the text that a blob holds in UTF-8 behind it."""
-    return joined(run, text, utf8.decode("utf-8", "replace"))
+    return joined(run, text, decoded(run, utf8))
 
 
 @PACKAGE.function("+", "blob", "string", run=True)
 def blob_and_text(run: Run, utf8: bytearray, text: str) -> str:
     """Return the text with the text that a blob holds in UTF-8 before it."""
-    return joined(run, utf8.decode("utf-8", "replace"), text)
+    return joined(run, decoded(run, utf8), text)
 
 
 @PACKAGE.replacer("+=", "string", ANY, run=True)
@@ -384,7 +393,10 @@ def join_arrays(run: Run, first: list[Any], second: list[Any]) -> list[Any]:
 def join_maps(run: Run, first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     """Return the entries of both, the second's where both have one."""
     check_map(run, max(len(first), len(second)))
-    return first | second
+    joined_map = first.copy()
+    for key, value in paid(run, second.items()):
+        joined_map[key] = value
+    return joined_map
 
 
 @PACKAGE.reader("==", "array", "array", run=True)

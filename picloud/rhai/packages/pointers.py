@@ -23,6 +23,15 @@ _SPECIAL: Final = frozenset(
 )
 
 
+_LONG: Final = 1024
+
+
+def _is_long_name(name: str) -> bool:
+    """Say of a long name, without the pattern, whether it is one."""
+    bare = name.lstrip("_")
+    return name.isascii() and bare[:1].isalpha() and (bare.replace("_", "").isalnum())
+
+
 def named(name: str, *, has_environment: bool = False) -> FnPtr:
     """Return a pointer to the function of that name, which need not exist yet.
 
@@ -31,9 +40,9 @@ def named(name: str, *, has_environment: bool = False) -> FnPtr:
     """
     if name in KEYWORDS or name in RESERVED_WORDS or name in _SPECIAL:
         raise RhaiError("ErrorParsing", f"'{name}' is a reserved keyword")
-    if _SIGN.fullmatch(name):
+    if len(name) < 4 and _SIGN.fullmatch(name):
         raise RhaiError("ErrorParsing", f"'{name}' is a reserved symbol")
-    if not _NAME.fullmatch(name):
+    if not (_NAME.fullmatch(name) if len(name) <= _LONG else _is_long_name(name)):
         raise function_not_found(name)
     return FnPtr(name, has_environment=has_environment)
 

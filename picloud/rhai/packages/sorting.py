@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from picloud.rhai.packages.array_functions import by_name_too
-from picloud.rhai.packages.budget import charge
+from picloud.rhai.packages.budget import PIECE, charge, ordered, paid
 from picloud.rhai.packages.callbacks import comparer
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.faults import function_not_found
@@ -43,19 +43,17 @@ def _sort(run: Run, array: _Array, *, descending: bool) -> None:
     if len(array) <= 1:
         return
     kind = type(array[0])
-    if any(type(element) is not kind for element in array):
+    if any(type(element) is not kind for element in paid(run, array, 64)):
         raise function_not_found("elements of different types cannot be sorted")
-    charge(run, len(array) * len(array).bit_length())
     if kind is Char:
-        array.sort(key=attrgetter("text"), reverse=descending)
+        array[:] = ordered(run, array, key=attrgetter("text"), descending=descending)
     elif kind in _SORTED_AS_IS:
-        array.sort(reverse=descending)
+        array[:] = ordered(run, array, descending=descending)
     elif kind is not type(None):
         raise function_not_found(f"elements of {raw_type_name(array[0])} cannot be sorted")
 
 
 def _sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
-    charge(run, len(array) * len(array).bit_length())
     compare = _comparison(comparer(run, pointer))
     if len(array) <= _INSERTION:
         _insertion_sort(array, compare)
@@ -63,13 +61,14 @@ def _sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
     quick = run.direct(pointer, 2)
     if quick is not None and pointer.function.gives_integers:
         try:
-            array[:] = sorted(array, key=cmp_to_key(quick))
+            array[:] = ordered(run, array, key=cmp_to_key(quick), piece=4 * PIECE)
         except Catchable as error:
             if returned(error).is_system_exception:
                 raise
         else:
             return
-    array[:] = sorted(array, key=cmp_to_key(compare if quick is None else _quick_comparison(quick)))
+    by_answer = cmp_to_key(compare if quick is None else _quick_comparison(quick))
+    array[:] = ordered(run, array, key=by_answer, piece=4 * PIECE)
 
 
 def _by_type(first: Any, second: Any) -> int:
@@ -109,13 +108,13 @@ def _quick_comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], in
 
 def _insertion_sort(array: _Array, compare: Callable[[Any, Any], int]) -> None:
     # In a copy: the function may see the array meanwhile.
-    ordered = array[:1]
+    kept = array[:1]
     for element in array[1:]:
-        place = len(ordered)
-        while place and compare(element, ordered[place - 1]) < 0:
+        place = len(kept)
+        while place and compare(element, kept[place - 1]) < 0:
             place -= 1
-        ordered.insert(place, element)
-    array[:] = ordered
+        kept.insert(place, element)
+    array[:] = kept
 
 
 @PACKAGE.method("sort", "array", run=True)
@@ -142,22 +141,25 @@ PACKAGE.method("sort_by", "array", "Fn", run=True)(sort_by)
 @PACKAGE.method("order", "array", run=True)
 def order(run: Run, array: _Array) -> _Array:
     """Return a sorted copy; raise ErrorFunctionNotFound when the elements can't be sorted."""
-    ordered = array[:]
-    _sort(run, ordered, descending=False)
-    return ordered
+    charge(run, len(array))
+    copy = array[:]
+    _sort(run, copy, descending=False)
+    return copy
 
 
 @PACKAGE.method("order_desc", "array", run=True)
 def order_descending(run: Run, array: _Array) -> _Array:
     """Return a copy sorted with the highest first; raise ErrorFunctionNotFound when the elements can't be sorted."""
-    ordered = array[:]
-    _sort(run, ordered, descending=True)
-    return ordered
+    charge(run, len(array))
+    copy = array[:]
+    _sort(run, copy, descending=True)
+    return copy
 
 
 @PACKAGE.method("order order_by", "array", "Fn", run=True)
 def order_by(run: Run, array: _Array, pointer: FnPtr) -> _Array:
     """Return a copy sorted by what a function says of two elements."""
-    ordered = array[:]
-    _sort_by(run, ordered, pointer)
-    return ordered
+    charge(run, len(array))
+    copy = array[:]
+    _sort_by(run, copy, pointer)
+    return copy

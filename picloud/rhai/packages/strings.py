@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from picloud.rhai.packages import spans
-from picloud.rhai.packages.budget import PAGE, charge, check_string, utf8_length
+from picloud.rhai.packages.budget import PAGE, charge, check_string, pieces, utf8_length
 from picloud.rhai.packages.declare import ANY, Package
+from picloud.rhai.packages.splitting import replaced
 from picloud.rhai.packages.whitespace import trim as trimmed
 from picloud.rhai.printing import to_string
 from picloud.rhai.runtime.run import Run
@@ -20,6 +21,8 @@ from picloud.rhai.values import CHARS, Blob, Char, InclusiveRange, Range
 PACKAGE: Final = Package("string")
 
 _Changed = tuple[str, Any]
+_WHOLE: Final = 128 * 1024
+"""Longer texts are turned into lower case piece by piece."""
 
 
 @PACKAGE.property("len", "string")
@@ -34,9 +37,10 @@ def is_empty(text: str) -> bool:
     return not text
 
 
-@PACKAGE.property("bytes", "string")
-def byte_length(text: str) -> int:
+@PACKAGE.property("bytes", "string", run=True)
+def byte_length(run: Run, text: str) -> int:
     """Return the number of bytes in UTF-8."""
+    charge(run, len(text))
     return utf8_length(text)
 
 
@@ -56,7 +60,13 @@ def append(run: Run, text: str, item: Any) -> _Changed:
 @PACKAGE.replacer("append", "string", "blob", run=True)
 def append_blob(run: Run, text: str, utf8: Blob) -> _Changed:
     """Add the text that a blob holds in UTF-8."""
-    return joined(run, text, utf8.decode("utf-8", "replace")), None
+    return joined(run, text, decoded(run, utf8)), None
+
+
+def decoded(run: Run, utf8: Blob) -> str:
+    """Return the text that bytes are in UTF-8, U+FFFD where they are none."""
+    charge(run, 4 * len(utf8))
+    return utf8.decode("utf-8", "replace")
 
 
 def joined(run: Run, first: str, second: str) -> str:
@@ -70,15 +80,13 @@ def joined(run: Run, first: str, second: str) -> str:
 @PACKAGE.replacer("remove", "string", "string", run=True)
 def remove(run: Run, text: str, part: str) -> _Changed:
     """Take out every occurrence of a text."""
-    charge(run, len(text))
-    return (text.replace(part, "") if part else text), None
+    return replaced(run, text, part, ""), None
 
 
 @PACKAGE.replacer("remove", "string", "char", run=True)
 def remove_char(run: Run, text: str, part: Char) -> _Changed:
     """Take out every occurrence of a character."""
-    charge(run, len(text))
-    return text.replace(part.text, ""), None
+    return replaced(run, text, part.text, ""), None
 
 
 @PACKAGE.replacer("clear", "string")
@@ -87,28 +95,30 @@ def clear(text: str) -> _Changed:
     return "", None
 
 
-@PACKAGE.replacer("truncate", "string", "i64")
-def truncate(text: str, size: int) -> _Changed:
+@PACKAGE.replacer("truncate", "string", "i64", run=True)
+def truncate(run: Run, text: str, size: int) -> _Changed:
     """Keep the first `size` characters."""
+    charge(run, min(size, len(text)))
     return text[: max(size, 0)], None
 
 
 @PACKAGE.replacer("trim", "string", run=True)
 def trim(run: Run, text: str) -> _Changed:
     """Take white space off both ends."""
-    charge(run, len(text))
-    return trimmed(text), None
+    return trimmed(run, text), None
 
 
-@PACKAGE.replacer("pop", "string")
-def pop(text: str) -> _Changed:
+@PACKAGE.replacer("pop", "string", run=True)
+def pop(run: Run, text: str) -> _Changed:
     """Take the last character off and return it; `()` when there is none."""
+    charge(run, len(text))
     return (text[:-1], CHARS[text[-1]]) if text else (text, None)
 
 
-@PACKAGE.replacer("pop", "string", "i64")
-def pop_text(text: str, size: int) -> _Changed:
+@PACKAGE.replacer("pop", "string", "i64", run=True)
+def pop_text(run: Run, text: str, size: int) -> _Changed:
     """Take the last `size` characters off and return them."""
+    charge(run, len(text))
     if size <= 0:
         return text, ""
     kept = max(len(text) - size, 0)
@@ -118,9 +128,9 @@ def pop_text(text: str, size: int) -> _Changed:
 @PACKAGE.function("to_upper", "string", run=True)
 def to_upper(run: Run, text: str) -> str:
     """Return the text in upper case."""
-    if len(text) >= PAGE:
-        charge(run, len(text))
-    return text.upper()
+    if len(text) < PAGE:
+        return text.upper()
+    return "".join([piece.upper() for piece in pieces(run, text)])
 
 
 @PACKAGE.replacer("make_upper", "string", run=True)
@@ -132,9 +142,19 @@ def make_upper(run: Run, text: str) -> _Changed:
 @PACKAGE.function("to_lower", "string", run=True)
 def to_lower(run: Run, text: str) -> str:
     """Return the text in lower case."""
-    if len(text) >= PAGE:
+    if len(text) <= _WHOLE:
         charge(run, len(text))
-    return text.lower()
+        return text.lower()
+    lower = []
+    start = 0
+    while start < len(text):
+        # How a sigma looks depends on the letters around it: a piece ends at a space, if there is any.
+        end = start + _WHOLE
+        end = text.rfind(" ", start, end) + 1 or end
+        charge(run, end - start)
+        lower.append(text[start:end].lower())
+        start = end
+    return "".join(lower)
 
 
 @PACKAGE.replacer("make_lower", "string", run=True)
@@ -182,9 +202,10 @@ def contains_char(run: Run, text: str, part: Char) -> bool:
     return contains(run, text, part.text)
 
 
-@PACKAGE.function("starts_with", "string", "string")
-def starts_with(text: str, part: str) -> bool:
+@PACKAGE.function("starts_with", "string", "string", run=True)
+def starts_with(run: Run, text: str, part: str) -> bool:
     """Does the text start with that part?"""
+    charge(run, len(part))
     return text.startswith(part)
 
 
@@ -194,9 +215,10 @@ def starts_with_char(text: str, part: Char) -> bool:
     return text.startswith(part.text)
 
 
-@PACKAGE.function("ends_with", "string", "string")
-def ends_with(text: str, part: str) -> bool:
+@PACKAGE.function("ends_with", "string", "string", run=True)
+def ends_with(run: Run, text: str, part: str) -> bool:
     """Does the text end with that part?"""
+    charge(run, len(part))
     return text.endswith(part)
 
 
@@ -253,66 +275,67 @@ def set_char(run: Run, text: str, position: int, character: Char) -> _Changed:
     return text[:found] + character.text + text[found + 1 :], None
 
 
-@PACKAGE.function("sub_string", "string", "i64", "i64")
-def sub_string(text: str, start: int, size: int) -> str:
+@PACKAGE.function("sub_string", "string", "i64", "i64", run=True)
+def sub_string(run: Run, text: str, start: int, size: int) -> str:
     """Return `size` characters from `start` on."""
     if start >= 0 <= size:
         return text[start : start + size]
     start, size = spans.offset_and_length(len(text), start, size)
+    charge(run, size)
     return text[start : start + size]
 
 
-@PACKAGE.function("sub_string", "string", "i64")
-def sub_string_from(text: str, start: int) -> str:
+@PACKAGE.function("sub_string", "string", "i64", run=True)
+def sub_string_from(run: Run, text: str, start: int) -> str:
     """Return all characters from `start` on."""
-    return sub_string(text, start, len(text))
+    return sub_string(run, text, start, len(text))
 
 
-@PACKAGE.function("sub_string", "string", "range")
-def sub_string_range(text: str, span: Range) -> str:
+@PACKAGE.function("sub_string", "string", "range", run=True)
+def sub_string_range(run: Run, text: str, span: Range) -> str:
     """Return the characters in a range."""
-    return sub_string(text, *spans.of_range(span))
+    return sub_string(run, text, *spans.of_range(span))
 
 
-@PACKAGE.function("sub_string", "string", "range=")
-def sub_string_inclusive(text: str, span: InclusiveRange) -> str:
+@PACKAGE.function("sub_string", "string", "range=", run=True)
+def sub_string_inclusive(run: Run, text: str, span: InclusiveRange) -> str:
     """Return the characters in a range."""
-    return sub_string(text, *spans.of_inclusive(span))
+    return sub_string(run, text, *spans.of_inclusive(span))
 
 
-@PACKAGE.replacer("crop", "string", "i64", "i64")
-def crop(text: str, start: int, size: int) -> _Changed:
+@PACKAGE.replacer("crop", "string", "i64", "i64", run=True)
+def crop(run: Run, text: str, start: int, size: int) -> _Changed:
     """Keep `size` characters from `start` on."""
-    return sub_string(text, start, size), None
+    return sub_string(run, text, start, size), None
 
 
-@PACKAGE.replacer("crop", "string", "i64")
-def crop_from(text: str, start: int) -> _Changed:
+@PACKAGE.replacer("crop", "string", "i64", run=True)
+def crop_from(run: Run, text: str, start: int) -> _Changed:
     """Keep all characters from `start` on."""
-    return sub_string_from(text, start), None
+    return sub_string_from(run, text, start), None
 
 
-@PACKAGE.replacer("crop", "string", "range")
-def crop_range(text: str, span: Range) -> _Changed:
+@PACKAGE.replacer("crop", "string", "range", run=True)
+def crop_range(run: Run, text: str, span: Range) -> _Changed:
     """Keep the characters in a range."""
-    return sub_string_range(text, span), None
+    return sub_string_range(run, text, span), None
 
 
-@PACKAGE.replacer("crop", "string", "range=")
-def crop_inclusive(text: str, span: InclusiveRange) -> _Changed:
+@PACKAGE.replacer("crop", "string", "range=", run=True)
+def crop_inclusive(run: Run, text: str, span: InclusiveRange) -> _Changed:
     """Keep the characters in a range."""
-    return sub_string_inclusive(text, span), None
+    return sub_string_inclusive(run, text, span), None
 
 
 def _replaced(run: Run, text: str, old: str, new: str) -> _Changed:
     if not text:
         return text, None
-    charge(run, len(text))
     growth = utf8_length(new) - utf8_length(old)
     if growth > 0:
+        charge(run, len(text))
         found = text.count(old)
         check_string(run, utf8_length(text) + found * growth)
-    return text.replace(old, new), None
+    return replaced(run, text, old, new), None
 
 
 @PACKAGE.replacer("replace", "string", "string", "string", run=True)
@@ -357,15 +380,17 @@ def pad_with_text(run: Run, text: str, size: int, padding: str) -> _Changed:
     return text + padding * whole + padding[:rest], None
 
 
-@PACKAGE.function("max", "string", "string")
-def maximum(first: str, second: str) -> str:
+@PACKAGE.function("max", "string", "string", run=True)
+def maximum(run: Run, first: str, second: str) -> str:
     """Return the later text in the order of code points."""
+    charge(run, min(len(first), len(second)))
     return max(first, second)
 
 
-@PACKAGE.function("min", "string", "string")
-def minimum(first: str, second: str) -> str:
+@PACKAGE.function("min", "string", "string", run=True)
+def minimum(run: Run, first: str, second: str) -> str:
     """Return the earlier text in the order of code points."""
+    charge(run, min(len(first), len(second)))
     return min(first, second)
 
 

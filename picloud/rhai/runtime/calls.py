@@ -15,7 +15,7 @@ from typing import Any, Final
 from picloud.rhai.errors import FILL, Position, RhaiError, mismatch
 from picloud.rhai.registry import Native, not_found, signature
 from picloud.rhai.runtime.functions import UNBOUND, ScriptFunction
-from picloud.rhai.runtime.ownership import MUTABLE
+from picloud.rhai.runtime.ownership import MUTABLE, copied
 from picloud.rhai.runtime.places import Catchable, here, returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import FnPtr, Shared, class_name, type_name
@@ -52,9 +52,11 @@ def call_native(run: Run, level: int, name: str, *arguments: Any) -> Any:
     native = run.find(name, types)
     if native is None:
         raise not_found(name, types)
+    for _ in run.ticks:
+        break
     run.depth = level + 1
     if native.changes and type(arguments[0]) in MUTABLE:
-        first = arguments[0].copy()
+        first = copied(run, arguments[0])
         result = native.function(run, first, *arguments[1:]) if native.run else native.function(first, *arguments[1:])
     else:
         result = native.function(run, *arguments) if native.run else native.function(*arguments)
@@ -78,10 +80,12 @@ def call_native_on(run: Run, level: int, name: str, first: Any, *arguments: Any)
     native = run.find(name, types)
     if native is None:
         raise not_found(name, types)
+    for _ in run.ticks:
+        break
     run.depth = level + 1
     if native.changes:
         if type(first) in MUTABLE and getrefcount(first) > _VARIABLE:
-            first = first.copy()
+            first = copied(run, first)
         result = native.function(run, first, *arguments) if native.run else native.function(first, *arguments)
         if native.replaces:
             return result[1], result[0]
@@ -269,10 +273,12 @@ def _call_as_method(run: Run, level: int, name: str, this: list[Any], arguments:
 
 def run_native_on(run: Run, native: Native, name: str, this: list[Any], arguments: tuple[Any, ...]) -> tuple[Any, Any]:
     """Call a native on the value in ``this``. Returns result and new value."""
+    for _ in run.ticks:
+        break
     value = this[0]
     if native.changes:
         if type(value) in MUTABLE and getrefcount(value) > _BOXED:
-            value = this[0] = value.copy()
+            value = this[0] = copied(run, value)
         result = native.function(run, value, *arguments) if native.run else native.function(value, *arguments)
         if native.replaces:
             return result[1], result[0]
@@ -318,12 +324,14 @@ def call_method_on(
         types = (kind, *map(type, arguments))
         native = run.find(name, types)
         if native is not None:
+            for _ in run.ticks:
+                break
             run.depth = level + 1
             if not native.changes:
                 result = native.function(run, value, *arguments) if native.run else native.function(value, *arguments)
                 return (_tell(run, name, result) if name in _SINKS else result), value
             if kind in MUTABLE and getrefcount(value) > _VARIABLE:
-                value = value.copy()
+                value = copied(run, value)
             result = native.function(run, value, *arguments) if native.run else native.function(value, *arguments)
             return (result[1], result[0]) if native.replaces else (result, value)
     this = [value]

@@ -16,15 +16,18 @@ from sys import getrefcount
 from typing import Any, Final
 
 from picloud.rhai.errors import Position, RhaiError, too_large
+from picloud.rhai.packages.budget import PAGE
 from picloud.rhai.packages.operators import assign
+from picloud.rhai.printing import LONGEST
 from picloud.rhai.registry import INDEX_GET, INDEX_SET, Native, getter, not_found, setter
 from picloud.rhai.runtime.calls import call_method
 from picloud.rhai.runtime.indexing import Absent, get_item, set_item
-from picloud.rhai.runtime.ownership import MUTABLE, own_item
+from picloud.rhai.runtime.ownership import MUTABLE, copied, own_item
 from picloud.rhai.runtime.places import Catchable, returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import Shared, class_name
 
+_SHOWN: Final = LONGEST // PAGE
 INDEX: Final = 0
 PROPERTY: Final = 1
 METHOD: Final = 2
@@ -69,6 +72,8 @@ def _property_by_index(run: Run, level: int, value: Any, name: str, dot: Positio
 
 def read_index(run: Run, level: int, value: Any, index: Any, place: Position, bracket: Position) -> Any:
     """Return ``value[index]``; ``place`` is the index's."""
+    if type(value) is str and len(value) >= PAGE:
+        run.pay(len(value) // PAGE if type(index) is not int else 1)
     try:
         return get_item(value, index, place)
     except Absent:
@@ -112,6 +117,9 @@ def write_index(
     run: Run, level: int, value: Any, index: Any, item: Any, step: Step, operator: Position = (0, 0)
 ) -> Any:
     """Do ``value[index] = item``. Returns the value, which is a new one where it can't be changed in place."""
+    if type(value) is str:
+        # A new text is made, perhaps with what a big value looks like in it.
+        run.pay(1 + len(value) // PAGE + (_SHOWN if type(item) in MUTABLE else 0))
     try:
         return set_item(value, index, item, step[3], operator)
     except Absent:
@@ -156,8 +164,10 @@ def assign_chain(
 
     ``operator`` is ``=`` or that of an assignment with an operation; ``place`` is its own.
     """
+    for _ in run.ticks:
+        break
     if type(root) in MUTABLE and getrefcount(root) > _ROOT:
-        root = root.copy()
+        root = copied(run, root)
     return _assign(run, level, root, steps, keys, 0, Assignment(value, place, operator))
 
 
@@ -240,7 +250,7 @@ def _assign(
         else read_index(run, level, value, key, place, dot)
     )
     if type(item) in MUTABLE:
-        item = item.copy()
+        item = copied(run, item)
     new = _assign(run, level, item, steps, keys, at + 1, assignment)
     return _put_back(run, level, value, kind, key, new, step)
 
@@ -252,14 +262,14 @@ def _child(run: Run, level: int, value: Any, kind: int, key: Any, step: Step) ->
     """Return an element of an array or map as the container's own; _BY_VALUE where there is no such thing."""
     if kind == PROPERTY:
         if type(value) is dict:
-            return own_item(value, key) if key in value else None
+            return own_item(run, value, key) if key in value else None
         return _BY_VALUE
     if type(value) is list:
         read_index(run, level, value, key, step[3], step[4])
-        return own_item(value, key)
+        return own_item(run, value, key)
     if type(value) is dict:
         item = read_index(run, level, value, key, step[3], step[4])
-        return own_item(value, key) if item is not None else None
+        return own_item(run, value, key) if item is not None else None
     return _BY_VALUE
 
 
@@ -299,7 +309,7 @@ def _assign_last(run: Run, level: int, value: Any, step: Step, key: Any, assignm
         assert name is not None
         if type(value) is dict:
             _check_room(run, value, name)
-            value[name] = _combined(run, level, _taken(value, name), assignment)
+            value[name] = _combined(run, level, _taken(run, value, name), assignment)
             return value
         old = read_property_placed(run, level, value, name, step)
         return write_property(run, level, value, name, _combined(run, level, old, assignment), step)
@@ -307,7 +317,7 @@ def _assign_last(run: Run, level: int, value: Any, step: Step, key: Any, assignm
         read_index(run, level, value, key, place, dot)
         if type(value) is dict:
             _check_room(run, value, key)
-        value[key] = _combined(run, level, _taken(value, key), assignment)
+        value[key] = _combined(run, level, _taken(run, value, key), assignment)
         return value
     return _combined_by_index(run, level, value, key, step, assignment)
 
@@ -319,7 +329,7 @@ def _check_room(run: Run, members: dict[str, Any], key: str) -> None:
         raise too_large("Size of object map")
 
 
-def _taken(container: Any, key: Any) -> Any:
+def _taken(run: Run, container: Any, key: Any) -> Any:
     """Take an element out for a change; () stands in its place meanwhile."""
     if type(container) is dict and key not in container:
         container[key] = None
@@ -327,7 +337,7 @@ def _taken(container: Any, key: Any) -> Any:
     item = container[key]
     if type(item) in MUTABLE:
         item = None
-        item = own_item(container, key)
+        item = own_item(run, container, key)
     return item
 
 
@@ -361,7 +371,7 @@ def call_chain(
     The chain begins at a variable, which keeps its value ``root`` meanwhile. Returns result and new value.
     """
     if type(root) in MUTABLE and getrefcount(root) > _ROOT:
-        root = root.copy()
+        root = copied(run, root)
     this = [root]
     root = None
     return _walk(run, level, this, steps, keys, 0)

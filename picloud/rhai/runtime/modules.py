@@ -9,7 +9,7 @@ from picloud.rhai.errors import FILL, Position, RhaiError, mismatch, parsing
 from picloud.rhai.registry import signature
 from picloud.rhai.runtime.calls import enter
 from picloud.rhai.runtime.functions import Module
-from picloud.rhai.runtime.ownership import MUTABLE
+from picloud.rhai.runtime.ownership import MUTABLE, copied
 from picloud.rhai.runtime.places import returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.runtime.scopes import Scope, find
@@ -43,7 +43,7 @@ def call_module(run: Run, level: int, path: str, name: str, root: Position, *arg
         raise RhaiError("ErrorFunctionNotFound", f"{path}::{signature(name, types)}")
     run.depth = level + 1
     if native.changes and type(arguments[0]) in MUTABLE:
-        arguments = (arguments[0].copy(), *arguments[1:])
+        arguments = (copied(run, arguments[0]), *arguments[1:])
     result = native.function(run, *arguments) if native.run else native.function(*arguments)
     return result[1] if native.replaces else result
 
@@ -62,7 +62,7 @@ def call_module_on(
         raise RhaiError("ErrorFunctionNotFound", f"{path}::{signature(name, types)}")
     run.depth = level + 1
     if native.changes and type(first) in MUTABLE and getrefcount(first) > _FIRST:
-        first = first.copy()
+        first = copied(run, first)
     result = native.function(run, first, *arguments) if native.run else native.function(first, *arguments)
     return (result[1], result[0]) if native.replaces else (result, first)
 

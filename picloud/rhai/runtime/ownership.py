@@ -12,6 +12,8 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import Any, Final
 
+from picloud.rhai.runtime.run import Run
+
 MUTABLE: Final = frozenset({list, dict, bytearray})
 
 
@@ -35,19 +37,25 @@ PASSED: Final = _in_call()
 """What ``getrefcount(parameter)`` says of a value that only the caller's variable holds."""
 
 
-def own(value: Any) -> Any:
-    """Return the value of a variable for a change: the value itself if only that variable holds it, else a copy."""
-    if type(value) in MUTABLE and getrefcount(value) > PASSED:
-        return value.copy()
-    return value
+def copied(run: Run, value: Any) -> Any:
+    """Return a copy of an array, map or blob. It costs operations for its size."""
+    size = len(value)
+    if size >= _COPIED_FREE:
+        run.pay(size // (_PER_OPERATION[type(value)]))
+    return value.copy()
 
 
-def own_item(container: Any, key: Any) -> Any:
+_COPIED_FREE: Final = 16
+_PER_OPERATION: Final[dict[type, int]] = {list: 16, dict: 4, bytearray: 1024}
+"""So many elements are copied for one operation: what takes about as long as a turn of a loop."""
+
+
+def own_item(run: Run, container: Any, key: Any) -> Any:
     """Return an element of an array or map that is about to be changed itself; the element is made the container's
     own."""
     item = container[key]
     if type(item) in MUTABLE and getrefcount(item) > _ITEM:
-        item = container[key] = item.copy()
+        item = container[key] = copied(run, item)
     return item
 
 

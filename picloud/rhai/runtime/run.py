@@ -71,6 +71,7 @@ class Run:
         "opened",
         "registry",
         "scope",
+        "ticks",
     )
 
     def __init__(
@@ -84,6 +85,8 @@ class Run:
         self.limits = limits
         self.host = host
         self.budget = budget or Budget(limits.max_operations, limits.slice_operations, host.on_slice)
+        self.ticks = self.budget.ticks
+        """Whoever takes one has paid an operation."""
         self.registry = registry
         self.modules = modules
         """Modules that are there without an import."""

@@ -41,7 +41,7 @@ def assign_variable(run: Run, level: int, operator: str, old: Any, value: Any) -
     """Return what ``variable operator value`` makes of a variable, which keeps its value meanwhile."""
     run.depth = level + 1
     if type(old) in ownership.MUTABLE and getrefcount(old) > _OLD:
-        old = old.copy()
+        old = ownership.copied(run, old)
     return operators.assign(run, operator, old, value)
 
 
@@ -79,9 +79,14 @@ def throw(value: Any) -> NoReturn:
     raise thrown(value)
 
 
+_CAUGHT: Final = 8
+"""Operations for an error that is caught: its place is looked for."""
+
+
 def caught(run: Run, error: BaseException) -> Any:
     """Return what a script's ``catch`` variable gets; raise the error again if no script may catch it."""
     rhai = settled(error)
+    run.pay(_CAUGHT)
     if not rhai.is_catchable or rhai.kind == "Exit":
         raise rhai.located() from None
     return error_value(rhai)
@@ -123,6 +128,7 @@ def pointer(run: Run, name: Any) -> FnPtr:
     """Return a pointer to the function of a name."""
     if type(name) is not str:
         raise mismatch("string", type_name(name))
+    charge(run, len(name))
     made = named(name, has_environment=True)
     made.home = run
     return made
@@ -154,11 +160,17 @@ def call_constant(run: Run, level: int, name: str, value: Any, arguments: tuple[
     return calls.call_method(run, level, name, [value], arguments, first)
 
 
+_COMPILED: Final = 50
+_PER_CHARACTER: Final = 2
+"""Operations for compiling a text, and for each of its characters."""
+
+
 def evaluate(run: Run, level: int, scope: scopes.Scope, text: Any) -> Any:
     """Run a text in a scope: ``eval``."""
     if type(text) is not str:
         raise mismatch("string", type_name(text))
     assert run.compile_text is not None
+    run.pay(_COMPILED + len(text) * _PER_CHARACTER)
     text = text.strip()
     if not text:
         return None

@@ -1,0 +1,233 @@
+"""Reading and writing plain JSON, long texts in parts.
+
+Python's parser is quick, but nothing can interrupt it. So it gets no more than :data:`WINDOW` characters at once: of a
+longer text each value that ends within that is read at once, and a longer array or object is entered, element by
+element. So it is with Python's encoder. All of it is paid for as it goes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, Final, NoReturn
+
+from picloud.rhai.packages.budget import PAGE, check_string, ordered
+from picloud.rhai.runtime.run import Run
+from picloud.rhai.values import I64_MAX, I64_MIN
+
+WINDOW: Final = 128 * 1024
+MOST_NESTING: Final = 24
+"""So deep may a text nest to be sure that the engine's parser would not call it too deep."""
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+
+
+class NotPlain(Exception):
+    """The text needs the language's own parser."""
+
+
+def read(run: Run, text: str) -> Any:
+    """Return the value that a JSON text holds. Raises :class:`NotPlain` for what is none, or not surely one."""
+    try:
+        if len(text) <= WINDOW:
+            run.pay(1 + 4 * len(text) // PAGE)
+            return _DECODER.decode(text)
+        value, end = _Reader(run, text).value(_after_space(text, 0), 0)
+    except (ValueError, RecursionError):
+        raise NotPlain from None
+    if _after_space(text, end) != len(text):
+        raise NotPlain
+    return value
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise NotPlain
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise NotPlain
+    return entries
+
+
+def _integer(digits: str) -> int | float:
+    if len(digits) > 20:
+        return float(digits)
+    value = int(digits)
+    return value if I64_MIN <= value <= I64_MAX else float(digits)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse)
+_SCAN: Final = _DECODER.scan_once  # type: ignore[attr-defined]
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    assert match is not None
+    return match.end()
+
+
+class _Reader:
+    """Reads one long text."""
+
+    __slots__ = ("run", "text", "window", "window_start")
+
+    def __init__(self, run: Run, text: str) -> None:
+        self.run = run
+        self.text = text
+        self.window = ""
+        self.window_start = 0
+
+    def value(self, at: int, depth: int) -> tuple[Any, int]:
+        """Return the value that begins at a place, and where it ends."""
+        text = self.text
+        if depth > MOST_NESTING:
+            raise NotPlain
+        short = self._short(at)
+        if short is not None:
+            return short
+        sign = text[at : at + 1]
+        if sign == '"':
+            self.run.pay(1 + WINDOW // PAGE)
+            found, end = scanstring(text, at + 1, True)
+            self.run.pay((end - at) // PAGE)
+            return found, end
+        if sign == "[":
+            return self._array(at + 1, depth + 1)
+        if sign == "{":
+            return self._object(at + 1, depth + 1)
+        raise NotPlain
+
+    def _short(self, at: int) -> tuple[Any, int] | None:
+        """Return a value that ends within a window; None for one that doesn't."""
+        if not self.window_start <= at < self.window_start + WINDOW // 2 or not self.window:
+            self.run.pay(1 + 4 * WINDOW // PAGE)
+            self.window, self.window_start = self.text[at : at + WINDOW], at
+        try:
+            found, end = _SCAN(self.window, at - self.window_start)
+        except (ValueError, StopIteration):
+            self.run.pay(4 * WINDOW // PAGE)
+            return None
+        if end >= len(self.window) and self.window_start + end < len(self.text):
+            return None  # a number may go on
+        self.run.pay(1 + 4 * (self.window_start + end - at) // PAGE)
+        return found, self.window_start + end
+
+    def _array(self, at: int, depth: int) -> tuple[list[Any], int]:
+        text = self.text
+        found: list[Any] = []
+        at = _after_space(text, at)
+        if text.startswith("]", at):
+            return found, at + 1
+        while True:
+            item, at = self.value(at, depth)
+            found.append(item)
+            at, ended = self._next(at, "]")
+            if ended:
+                return found, at
+
+    def _object(self, at: int, depth: int) -> tuple[dict[str, Any], int]:
+        text = self.text
+        found: dict[str, Any] = {}
+        at = _after_space(text, at)
+        if text.startswith("}", at):
+            return found, at + 1
+        while True:
+            if not text.startswith('"', at):
+                raise NotPlain
+            name, at = self.value(at, depth)
+            at = _after_space(text, at)
+            if not text.startswith(":", at) or name in found:
+                raise NotPlain
+            found[name], at = self.value(_after_space(text, at + 1), depth)
+            at, ended = self._next(at, "}")
+            if ended:
+                return found, at
+
+    def _next(self, at: int, closing: str) -> tuple[int, bool]:
+        at = _after_space(self.text, at)
+        if self.text.startswith(",", at):
+            return _after_space(self.text, at + 1), False
+        if self.text.startswith(closing, at):
+            return at + 1, True
+        raise NotPlain
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False, check_circular=False)
+_OTHER_SPELLING: Final = re.compile(r"\\[^\"\\nrt]|[0-9]e[-+]?[0-9]")
+"""What Python's encoder may spell in another way: characters that are not plain ASCII, floats with an exponent."""
+_LEAVES: Final = frozenset({int, float, bool, type(None)})
+_SLICE: Final = 64
+
+
+def written(run: Run, value: Any) -> str:
+    """Return a value as JSON. Raises :class:`NotPlain` if the language writes it in another way, ErrorDataTooLarge."""
+    out: list[str] = []
+    try:
+        _write(run, value, out)
+    except (ValueError, RecursionError):
+        raise NotPlain from None
+    text = out[0] if len(out) == 1 else "".join(out)
+    check_string(run, len(text))
+    return text
+
+
+def _write(run: Run, value: Any, out: list[str]) -> None:
+    if type(value) is str or type(value) in _LEAVES or _weight(run, value) <= WINDOW:
+        if type(value) is str:
+            run.pay(len(value) // PAGE)
+        text = _ENCODER.encode(value)
+        if _OTHER_SPELLING.search(text):
+            raise NotPlain
+        out.append(text)
+    elif type(value) is dict:
+        opening = "{"
+        for name in ordered(run, value):
+            out.append(opening)
+            _write(run, name, out)
+            out.append(":")
+            _write(run, value[name], out)
+            opening = ","
+        out.append("}")
+    else:
+        opening = "["
+        for start in range(0, len(value), _SLICE):
+            part = value[start : start + _SLICE]
+            if _weight(run, part) <= WINDOW:
+                out.append(opening)
+                _write(run, part, out)
+                out[-1] = out[-1][1:-1]
+                opening = ","
+                continue
+            for item in part:
+                out.append(opening)
+                _write(run, item, out)
+                opening = ","
+        out.append("]")
+
+
+def _weight(run: Run, value: Any) -> int:
+    """Return about how many characters a value takes; more than a window if it is more. Raises NotPlain."""
+    weight = 0
+    waiting = [value]
+    while waiting:
+        container = waiting.pop()
+        items: Any = container
+        weight += 2 + 2 * len(container)
+        if type(container) is dict:
+            items = container.values()
+            if weight <= WINDOW:
+                weight += sum(map(len, container))
+        if weight > WINDOW:
+            break
+        run.pay(1 + len(container) // 8)
+        for item in items:
+            kind = type(item)
+            if kind is str:
+                weight += len(item)
+            elif kind is list or kind is dict:
+                waiting.append(item)
+            elif kind not in _LEAVES:
+                raise NotPlain
+    return weight
