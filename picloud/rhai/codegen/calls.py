@@ -28,15 +28,24 @@ class Calls(Methods):
 
     plans: dict[tuple[str, int], list[FunctionPlan]]
     closures: dict[Any, FunctionPlan]
+    wanted: list[FunctionPlan]
+    """Functions that code is needed of, in the order of their first use."""
 
     def script_functions_named(self, name: str, count: int) -> list[FunctionPlan]:
         """Return the script functions of that name and number of parameters, one for each type of ``this``."""
         return self.plans.get((name, count), [])
 
+    def want(self, plan: FunctionPlan) -> None:
+        """The code of a function is needed."""
+        if not plan.wanted:
+            plan.wanted = True
+            self.wanted.append(plan)
+
     def function_named(self, name: str) -> Any:
         """Return a pointer to the first script function of that name; None if there is none."""
         for (known, _), plans in self.plans.items():
             if known == name:
+                self.want(plans[0])
                 return nodes.call("close", [nodes.name("S" + plans[0].python), nodes.name("R")])
         return None
 
@@ -117,6 +126,7 @@ class Calls(Methods):
         if function.uses_this:
             passed.append(this if this is not None else nodes.name("U"))
         passed += cells or []
+        self.want(function)
         python = function.python
         if function.borrows and not lent:
             python = f"B{python}"
@@ -222,6 +232,7 @@ class Calls(Methods):
     def closure(self, node: syntax.Closure) -> Value:
         """Return a closure: a pointer with the cells of what it captures."""
         plan = self.closures[node]
+        self.want(plan)
         cells = [self._captured_cell(capture) for capture in plan.scope.captures]
         return Value(nodes.call("close", [nodes.name("S" + plan.python), nodes.name("R"), *cells]), FN)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import effects
-from picloud.rhai.codegen.plans import FunctionPlan
+from picloud.rhai.codegen.plans import FunctionPlan, find_hot
 from picloud.rhai.codegen.shapes import OPEN, UNKNOWN, Known, Shape, Shapes, Slot, find
 from picloud.rhai.codegen.types import (
     ANY,
@@ -74,6 +74,8 @@ class Inference:
         self.function: FunctionPlan | None = None
         self.scope: FunctionScope = resolution.functions[script]
         self.returned = _LEFT
+        self.loops = 0
+        """How many loops we are in."""
         self.slots: dict[Node, Slot] = {}
         self.specialised: FunctionPlan | None = None
         self.general_result: Known = UNKNOWN
@@ -105,6 +107,7 @@ class Inference:
         for plan in self.everything:
             plan.closed = type(plan.node) is syntax.Function and not plan.escaped
             plan.given = [(variable.types, variable.shape) for variable in plan.scope.parameters]
+        find_hot(self.everything)
 
     def _by_name(self, plan: FunctionPlan) -> bool:
         """Whether calls of a function by its name can be told from all others."""
@@ -439,7 +442,8 @@ class Inference:
             return self._by_language(node, arguments)
         plan = self.direct(node.name, len(arguments))
         if plan is not None:
-            plan.called = plan.unbound = True
+            plan.unbound = True
+            self._called(plan)
             return self.passed(plan, arguments)
         if not all(types for types, _ in arguments):
             return _LEFT
@@ -454,6 +458,13 @@ class Inference:
     def direct(self, name: str, count: int) -> FunctionPlan | None:
         """Return the one script function that a call by name means."""
         return next((plan for plan in self.plans.get((name, count), ()) if not plan.this_type), None)
+
+    def _called(self, plan: FunctionPlan) -> None:
+        plan.called = True
+        if self.loops:
+            plan.hot = True
+        elif self.function is not None:
+            plan.callers.add(self.function)
 
     def _by_language(self, node: syntax.Call, arguments: list[Known]) -> Known:
         name, count = node.name, len(arguments)
@@ -522,7 +533,7 @@ class Inference:
                 return self._by_member(node, base, member, arguments)
         if len(named) == 1 and named[0].this_type is None:
             plan = named[0]
-            plan.called = True
+            self._called(plan)
             self._bound(plan, node.base, base)
             if base[0] & MAP:
                 # A member of that name may be called in its place.
@@ -606,8 +617,10 @@ class Inference:
 
     def loop(self, node: syntax.While | syntax.DoWhile) -> Known:
         """``while``, ``loop`` and ``do``."""
+        self.loops += 1
         self.of(node.condition)
         self.of(node.body)
+        self.loops -= 1
         return UNKNOWN
 
     def for_loop(self, node: syntax.For) -> Known:
@@ -628,7 +641,9 @@ class Inference:
             self.join(self.resolution.counters[node], (INT, None))
         if self.scope.dynamic:
             self.join(self.bindings[node], UNKNOWN)
+        self.loops += 1
         self.of(node.body)
+        self.loops -= 1
         return UNKNOWN
 
     def try_catch(self, node: syntax.Try) -> Known:

@@ -67,6 +67,7 @@ class Generator(Statements):
         self.plans = {}
         self.closures = {}
         self.loops = []
+        self.wanted = []
         self.everything: list[FunctionPlan] = []
         self._plan(identity)
         self.facts = Inference(script, resolution, self.plans, self.closures, options)
@@ -91,18 +92,21 @@ class Generator(Statements):
     def module(self) -> tuple[ast.Module, Symbols]:
         """Return the whole module, and what it needs."""
         for plan in self.everything:
-            plan.special = self._specialised(plan)
-        functions = []
+            if plan.called or plan.escaped:
+                plan.special = self._specialised(plan)
+        functions = [self._main()]
         for plan in self.everything:
+            if plan.escaped and type(plan.node) is syntax.Function:
+                self.want(plan)
+        for plan in self.wanted:  # which grows meanwhile
             if plan.special is not None:
                 functions.append(self._function(plan, plan.special[0]))
             functions.append(self._function(plan, None))
-        main = self._main()
         ready = [
             nodes.assign(name, nodes.element(nodes.name("CHARS"), nodes.constant(text)))
             for text, name in self.characters.items()
         ]
-        tree = ast.Module([*ready, *functions, main], [])
+        tree = ast.Module([*ready, *functions], [])
         entries = tuple(
             FunctionEntry(
                 plan.python,
@@ -112,10 +116,11 @@ class Generator(Statements):
                 plan.private,
                 plan.this_type,
                 plan.closed,
-                plan.borrows,
+                plan.borrows and plan.wanted,
                 plan.result.types == INT and not plan.repeats and not plan.scope.captures,
             )
             for plan in self.everything
+            if plan.wanted or plan.closed
         )
         natives = {python: key for key, python in self.natives.items()}
         return tree, Symbols(entries, self.sites, natives)
@@ -177,7 +182,7 @@ class Generator(Statements):
         if plan.special is not None:
             self.facts.again(plan, types)
         self._begin(plan, scope)
-        self.hot = True
+        self.hot = plan.hot
         captured = [capture.inner.python for capture in scope.captures]
         parameters = ["D", *(["this"] if plan.uses_this else []), *captured]
         parameters += [variable.python for variable in scope.parameters]

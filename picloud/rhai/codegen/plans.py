@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from picloud.rhai import syntax
 from picloud.rhai.codegen.shapes import Known, Slot
 from picloud.rhai.resolver import FunctionScope
 
@@ -14,9 +16,11 @@ class FunctionPlan:
     __slots__ = (
         "borrows",
         "called",
+        "callers",
         "closed",
         "escaped",
         "given",
+        "hot",
         "name",
         "node",
         "parameters",
@@ -30,6 +34,7 @@ class FunctionPlan:
         "this",
         "this_type",
         "unbound",
+        "wanted",
     )
 
     def __init__(self, python: str, name: str, node: Any, scope: FunctionScope) -> None:
@@ -46,6 +51,12 @@ class FunctionPlan:
         self.result = Slot()
         self.called = False
         """Some call of it stands in the script, by its name."""
+        self.callers: set[FunctionPlan] = set()
+        """The functions that call it by its name, if not in a loop."""
+        self.hot = type(node) is syntax.Closure
+        """It may be called again and again in a run: its code is to be quick rather than short."""
+        self.wanted = False
+        """Generated code needs it."""
         self.escaped = False
         """Anybody may call it, with anything."""
         self.unbound = False
@@ -78,3 +89,27 @@ class FunctionPlan:
     def arity(self) -> int:
         """Number of parameters, with captured variables."""
         return len(self.scope.captures) + len(self.parameters)
+
+
+def find_hot(plans: Iterable[FunctionPlan]) -> None:
+    """Find the functions that are called again and again: in loops, by themselves, by anybody, or by such functions.
+
+    What is called from straight-line code alone runs a few times at most, however long the script runs.
+    """
+    called: dict[FunctionPlan, list[FunctionPlan]] = {}
+    callers: dict[FunctionPlan, int] = {}
+    for plan in plans:
+        callers[plan] = len(plan.callers)
+        for caller in plan.callers:
+            called.setdefault(caller, []).append(plan)
+    ready = [plan for plan, count in callers.items() if not count]
+    while ready:
+        plan = ready.pop()
+        plan.hot |= plan.escaped
+        for each in called.get(plan, ()):
+            each.hot |= plan.hot
+            callers[each] -= 1
+            if not callers[each]:
+                ready.append(each)
+    for plan, count in callers.items():
+        plan.hot |= count > 0  # it calls itself, by way of others perhaps

@@ -30,6 +30,7 @@ fn sum_{name}(values) {{
     }}
     sum
 }}
+total += sum_{name}(orders);
 """,
     """\
 fn describe_{name}(item) {{
@@ -41,6 +42,7 @@ fn describe_{name}(item) {{
     }}
     text
 }}
+print(describe_{name}(#{{ name: "{word}", {field}: total }}));
 """,
     """\
 fn classify_{name}(number) {{
@@ -51,6 +53,9 @@ fn classify_{name}(number) {{
         4..{number} => "{word}",
         _ => "many",
     }}
+}}
+for order in orders {{
+    print(classify_{name}(order));
 }}
 """,
     """\
@@ -72,6 +77,7 @@ fn validate_{name}(body) {{
         throw #{{ status: 422, errors: errors }};
     }}
 }}
+validate_{name}(#{{ {field}: "{word}", {word}: 2.5 }});
 """,
     """\
 fn group_{name}(rows) {{
@@ -86,6 +92,7 @@ fn group_{name}(rows) {{
     }}
     groups
 }}
+let {name} = group_{name}([#{{ {field}: customer.name }}]);
 """,
     """\
 fn search_{name}(list, wanted) {{
@@ -105,6 +112,7 @@ fn search_{name}(list, wanted) {{
     }}
     -1
 }}
+print(search_{name}([1, 5, {number}], 5));
 """,
     """\
 fn {name}_above(items, limit) {{
@@ -112,6 +120,7 @@ fn {name}_above(items, limit) {{
         .filter(|item| item.{field} > limit)
         .map(|item| #{{ {word}: item.{field} * {number}, name: item.name.to_upper() }})
 }}
+let {name} = {name}_above([#{{ {field}: {number}, name: "{word}" }}], 3);
 """,
     """\
 private fn retry_{name}(action, attempts) {{
@@ -127,6 +136,7 @@ private fn retry_{name}(action, attempts) {{
     }}
     throw last;
 }}
+print(retry_{name}(|number, word| number, 3));
 """,
     """\
 fn distance_{name}(a, b) {{
@@ -134,6 +144,7 @@ fn distance_{name}(a, b) {{
     let dy = a.y - b.y;
     (dx * dx + dy * dy).sqrt() * {number}.5
 }}
+print(distance_{name}(#{{ x: 1.0, y: 2.0 }}, #{{ x: 4.0, y: 6.0 }}));
 """,
     """\
 fn page_{name}(title, rows) {{
@@ -146,10 +157,11 @@ fn page_{name}(title, rows) {{
     }}
     html + "</ul>"
 }}
+print(page_{name}("{word}", [#{{ {field}: "{word}" }}]));
 """,
 ]
 
-_CALLS = [
+_STATEMENTS = [
     "let {name} = orders.len() * {number};\n",
     "let {name} = [1, 2, {number}].map(|value| value * {number});\nprint(`{word}: ${{{name}.len()}}`);\n",
     'const {NAME} = {number};\nlet {name} = #{{ name: "{word}", {field}: {NAME}, tags: ["a", "b"] }};\n',
@@ -174,15 +186,16 @@ def script(lines: int, seed: int = 1) -> str:
 def _pieces(chance: random.Random) -> Iterator[str]:
     number = 0
     while True:
-        kinds = [*_FUNCTIONS, *_CALLS]
+        kinds = [*_FUNCTIONS, *_STATEMENTS]
         chance.shuffle(kinds)
         for kind in kinds:
             number += 1
             name = f"{chance.choice(_WORDS)}_{number}"
+            word, field = chance.sample(_WORDS, 2)
             yield kind.format(
                 name=name,
                 NAME=name.upper(),
                 number=chance.randrange(5, 1000),
-                word=chance.choice(_WORDS),
-                field=chance.choice(_WORDS),
+                word=word,
+                field=field,
             )
