@@ -367,7 +367,11 @@ class Methods(Elements):
         if plan.borrows and isinstance(root.value, nodes.Name):
             if not root.owned:
                 is_shared = nodes.compare(nodes.call("references", [root.value]), ">", nodes.constant(DIRECT))
-                self.out.append(nodes.branch(is_shared, [nodes.assign_to(root.value, nodes.call("own", [root.value]))]))
+                self.out.append(
+                    nodes.branch(
+                        is_shared, [nodes.assign_to(root.value, nodes.call("own", [nodes.name("R"), root.value]))]
+                    )
+                )
             return self.valued(self.direct_call(plan, root.value, arguments, place, lent=True), step)
         box, result = self.temporary(ANY), self.temporary(self.seen(step)[0])
         self._in_box(root, box, result, self.direct_call(plan, nodes.name(box), arguments, place, cells))

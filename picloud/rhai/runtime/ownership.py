@@ -37,6 +37,13 @@ PASSED: Final = _in_call()
 """What ``getrefcount(parameter)`` says of a value that only the caller's variable holds."""
 
 
+def own(run: Run, value: Any) -> Any:
+    """Return the value of a variable for a change: the value itself if only that variable holds it, else a copy."""
+    if type(value) in MUTABLE and getrefcount(value) > PASSED:
+        return copied(run, value)
+    return value
+
+
 def copied(run: Run, value: Any) -> Any:
     """Return a copy of an array, map or blob. It costs operations for its size."""
     size = len(value)
