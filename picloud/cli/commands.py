@@ -19,6 +19,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
     ],
     "Write scripts": [
         Entry("check", "picloud.cli.check", "Compile a script without a server, and show what is wrong with it."),
+        Entry("fmt", "picloud.cli.fmt", "Format scripts."),
         Entry("deploy", "picloud.cli.deploy", "Upload a script, and point routes to it."),
         Entry("apps", "picloud.cli.scripts:apps", "List apps."),
         Entry("scripts", "picloud.cli.scripts:scripts", "List an app's scripts."),

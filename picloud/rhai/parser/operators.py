@@ -33,7 +33,7 @@ from picloud.rhai.syntax import (
 )
 
 # fmt: off
-_PRECEDENCE: Final = {
+PRECEDENCE: Final = {
     "||": 30, "|": 30, "^": 30,
     "&&": 60, "&": 60,
     "==": 90, "!=": 90,
@@ -62,7 +62,7 @@ class Operators(Base):
             raise self.too_deep(self.token[2:])
         left = self.operand(level + 1)
         kind = self.token[0]
-        if kind in _PRECEDENCE or kind == "reserved":
+        if kind in PRECEDENCE or kind == "reserved":
             return self._operations(level + 1, _LOWEST, left)
         return left
 
@@ -87,7 +87,7 @@ class Operators(Base):
     def _binding(self, token: Token) -> int:
         if token[0] == "reserved" and not token[1][0].isalpha():
             raise fault("UnknownOperator", token[2:], token[1])
-        return _PRECEDENCE.get(token[0], 0)
+        return PRECEDENCE.get(token[0], 0)
 
     def _right(self, operator: str, level: int) -> Expression:
         """Read the operand behind an operator."""

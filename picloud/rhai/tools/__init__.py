@@ -15,6 +15,7 @@
     session.py    a script that is told piece by piece
     completeness.py  whether such a piece is whole
     repl.py       a conversation on a terminal
+    formatter/    a script in the one way in which it is written
     terminal.py   a run that prints to the terminal and finds modules in a folder
 
 Nothing in here runs unless somebody asks for it: the compiler and the runtime know none of these modules, and messages

@@ -43,6 +43,8 @@ class Lexeme:
     """How many line ends are in front of it, behind the last comment."""
     comments: list[Comment] = field(default_factory=list)
     """Those between the token before and this one."""
+    column: int = 0
+    """Where it stands in its line, from 0."""
 
 
 _BLANK: Final = re.compile(r"[ \t\r\f\n]*")
@@ -83,12 +85,12 @@ class _Reader:
                 kind = "template"
             else:
                 self._token(token)
-            self._add(kind, self.source[start : self.at])
+            self._add(kind, self.source[start : self.at], start - self.source.rfind("\n", 0, start) - 1)
         self._add("end", "")
         return self.found
 
-    def _add(self, kind: str, text: str) -> None:
-        self.found.append(Lexeme(kind, text, self.newlines, self.comments))
+    def _add(self, kind: str, text: str, column: int = 0) -> None:
+        self.found.append(Lexeme(kind, text, self.newlines, self.comments, column))
         self.newlines, self.comments = 0, []
 
     def _skip(self) -> None:
