@@ -130,7 +130,7 @@ class Conversation:
         """Interrupt what is typed; again if that is overlooked, as a signal is while Python turns to the keyboard."""
         while wanted not in self.text:
             self.interrupt()
-            if select.select([self._master], [], [], 5.0)[0]:
+            while wanted not in self.text and select.select([self._master], [], [], 2.0)[0]:
                 self.text += os.read(self._master, 65536).decode()
         self.until(wanted)
 
