@@ -16,6 +16,7 @@ from picloud.rhai.runtime.calls import boxed
 from picloud.rhai.runtime.functions import FunctionKey, Module, ScriptFunction
 from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
 from picloud.rhai.runtime.run import DefaultHost, Host, Run
+from picloud.rhai.runtime.scopes import close
 from picloud.rhai.runtime.support import HELPERS
 from picloud.rhai.values import Shared
 
@@ -132,6 +133,8 @@ class Program:
                 this_type=entry.this_type,
                 gives_integers=entry.gives_integers,
             )
+            if entry.name.startswith("anon$") and not entry.captures:
+                names["P" + entry.python] = close(function, run)
             if not entry.name.startswith("anon$"):
                 functions[entry.name, len(entry.parameters), entry.this_type] = function
         if functions:

@@ -233,8 +233,10 @@ class Calls(Methods):
         """Return a closure: a pointer with the cells of what it captures."""
         plan = self.closures[node]
         self.want(plan)
+        if not plan.scope.captures:
+            return Value(nodes.name(f"P{plan.python}"), *self.seen(node), simple=True, stable=True)
         cells = [self._captured_cell(capture) for capture in plan.scope.captures]
-        return Value(nodes.call("close", [nodes.name("S" + plan.python), nodes.name("R"), *cells]), FN)
+        return self.valued(nodes.call("close", [nodes.name(f"S{plan.python}"), nodes.name("R"), *cells]), node)
 
     def _captured_cell(self, capture: Any) -> Any:
         """Return the cell of a captured variable; the value of one that the optimiser found to be a constant."""

@@ -258,7 +258,8 @@ class Chains(Expressions):
         if index.types == STRING and value.types & MAP:
             tests = [] if value.types == MAP else [nodes.is_type(value.node, "dict")]
             tests.append(nodes.compare(index.node, "in", value.node))
-            return self.valued(nodes.IfExp(nodes.both(tests), nodes.element(value.node, index.node), slow), step)
+            otherwise = nodes.constant(None) if value.types == MAP else slow
+            return self.valued(nodes.IfExp(nodes.both(tests), nodes.element(value.node, index.node), otherwise), step)
         found = self.element(value.node, index.node, place)
         if not (value.types & ARRAY and index.types & INT):
             return self.valued(slow, step)

@@ -152,7 +152,19 @@ class Elements(Chains):
             return True
         if not present:
             tests.append(nodes.compare(key.node, "in", container))
-        return self._quick_operation(target, self.seen(last)[0], tests, slow, value, node)
+        return self._quick_operation(target, self._member_types(root, steps), tests, slow, value, node)
+
+    def _member_types(self, root: Root, steps: list[Any]) -> int:
+        """Return the types of what is there for the last step."""
+        last = steps[-1]
+        types_, shape = (root.types, root.shape) if len(steps) == 1 else self.seen(steps[-2])
+        if types_ != MAP or shape is None:
+            return self.seen(last)[0]
+        if type(last) is syntax.Property:
+            return self.facts.shapes.member(shape, last.name).types or ANY
+        if type(last.index) is syntax.Literal and type(last.index.value) is str:
+            return self.facts.shapes.member(shape, last.index.value).types or ANY
+        return self.facts.shapes.any_member(shape).types or ANY
 
     def _shape_before(self, root: Root, steps: list[Any]) -> Shape:
         """Return the shape of what the last step is taken from."""

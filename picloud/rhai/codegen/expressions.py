@@ -128,7 +128,7 @@ class Expressions(Emitter):
                 longest += len(part.value)
             else:
                 longest += _LONGEST_NUMBER if value.types == INT else _LONG_TEXT
-        if longest <= _LONG_TEXT and self.options.limits.max_string_size >= 4 * _LONG_TEXT:
+        if longest <= _LONG_TEXT and not 0 < self.options.limits.max_string_size < 4 * _LONG_TEXT:
             return Value(nodes.JoinedStr(pieces), STRING)
         text = self.stored(Value(nodes.JoinedStr(pieces), STRING))
         test = nodes.compare(nodes.call("len", [text.node]), ">", nodes.constant(_LONG_TEXT))

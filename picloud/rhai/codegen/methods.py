@@ -130,9 +130,12 @@ class Methods(Elements):
                 passed = [value.node, *(argument.node for argument in arguments)]
                 return self.valued(self.native_call(*found, passed, place), step)
         first = self.step_constant(step).value[5]
+        head = [nodes.name("R"), self.level, nodes.constant(step.name)]
+        if step.name not in _LANGUAGE_METHODS and not self.script_functions_named(step.name, len(arguments)):
+            passed = [nodes.constant(first), value.node, *(argument.node for argument in arguments)]
+            return self.valued(self.calling("call_method_of", [*head, *passed], place), step)
         given = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         box = nodes.List([value.node], nodes.LOAD)
-        head = [nodes.name("R"), self.level, nodes.constant(step.name)]
         return self.valued(self.calling("call_method", [*head, box, given, nodes.constant(first)], place), step)
 
     def _called_on_value(

@@ -39,6 +39,8 @@ class FunctionEntry:
     """It is for the calls that stand in the script; any other call needs code that makes no assumptions."""
     borrows: bool
     """It gets ``this`` as it is, not in a box."""
+    captures: int
+    """So many variables are captured."""
     gives_integers: bool
     """It gives an integer and does nothing else."""
 
@@ -117,6 +119,7 @@ class Generator(Statements):
                 plan.this_type,
                 plan.closed,
                 plan.borrows and plan.wanted,
+                len(plan.scope.captures),
                 plan.result.types == INT and not plan.repeats and not plan.scope.captures,
             )
             for plan in self.everything

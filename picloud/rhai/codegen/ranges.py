@@ -20,7 +20,9 @@ Bounds = tuple[int, int]
 ALL: Final[Bounds] = (I64_MIN, I64_MAX)
 SIZES: Final[Bounds] = (0, 1 << 40)
 """No array or string is longer."""
-_ROUNDS: Final = 8
+_ROUNDS: Final = 12
+_PATIENCE: Final = 4
+"""So often bounds may grow before they are let go."""
 _DEPTH: Final = 6
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
@@ -93,14 +95,14 @@ class Ranges:
                 for value in given[variable]:
                     each = self._value(value)
                     bounds = each if bounds is None else (min(bounds[0], each[0]), max(bounds[1], each[1]))
-                if bounds != before:
+                if bounds is not None and bounds != before:
                     changed = True
-                    if bounds is not None and before is not None and turn:
+                    if before is not None and turn >= _PATIENCE:
                         # A side that grows may grow on and on.
                         low = bounds[0] if bounds[0] == before[0] else I64_MIN
                         high = bounds[1] if bounds[1] == before[1] else I64_MAX
                         bounds = low, high
-                    found[variable] = bounds
+                    found[variable] = self.everywhere[variable] = bounds
             if not changed:
                 break
         else:
@@ -132,7 +134,11 @@ class Ranges:
             elif kind is syntax.Call or kind is syntax.MethodCall:
                 # A native may put another value in place of its first argument.
                 first = node.base if kind is syntax.MethodCall else node.arguments[0] if node.arguments else None
-                if type(first) is syntax.Variable and bindings.get(first) is not None:
+                if (
+                    type(first) is syntax.Variable
+                    and bindings.get(first) is not None
+                    and (kind is syntax.MethodCall or self.facts.direct(node.name, len(node.arguments)) is None)
+                ):
                     given.setdefault(bindings[first], []).append(None)
             waiting += children(node)
 

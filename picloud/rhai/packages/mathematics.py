@@ -27,6 +27,9 @@ _MIN_AS_FLOAT: Final = float(I64_MIN)
 _BITS: Final = 2**64 - 1
 
 
+_root: Final = math.sqrt
+
+
 def _declare(name: str, function: Callable[[float], float], *, overflow: float = _INFINITY) -> None:
     def guarded(x: float) -> float:
         try:
@@ -48,7 +51,14 @@ _declare("tanh", math.tanh)
 _declare("asin", math.asin)
 _declare("acos", math.acos)
 _declare("atan", math.atan)
-_declare("sqrt", math.sqrt)
+
+
+@PACKAGE.function("sqrt", "f64")
+def sqrt(x: float) -> float:
+    """Return the square root; NaN for negative numbers."""
+    return _root(x) if x >= 0.0 else _NAN
+
+
 _declare("exp", math.exp)
 
 

@@ -289,6 +289,17 @@ def run_native_on(run: Run, native: Native, name: str, this: list[Any], argument
     return result, value
 
 
+def call_method_of(run: Run, level: int, name: str, first: Position, value: Any, *arguments: Any) -> Any:
+    """Call ``value.name(arguments)`` of a value that is in no variable, where no script function has that name."""
+    kind = type(value)
+    if kind in _PLAIN_RECEIVERS and not run.libraries:
+        native = run.find(name, (kind, *map(type, arguments)))
+        if native is not None and not native.changes and name not in _SINKS:
+            run.depth = level + 1
+            return native.function(run, value, *arguments) if native.run else native.function(value, *arguments)
+    return call_method(run, level, name, [value], arguments, first)
+
+
 def call_owned_method(run: Run, level: int, name: str, value: Any, *arguments: Any) -> Any:
     """Call a native on an array or map that nobody else may see, whoever holds it. Returns the result."""
     types = (type(value), *map(type, arguments))

@@ -281,6 +281,7 @@ HELPERS: Final[dict[str, Any]] = {
     "call_native": calls.call_native,
     "call_native_on": calls.call_native_on,
     "call_method": calls.call_method,
+    "call_method_of": calls.call_method_of,
     "call_method_on": calls.call_method_on,
     "call_chain": chains.call_chain,
     "assign_chain": chains.assign_chain,
