@@ -118,7 +118,7 @@ class Program:
         exec(self._code, names)  # noqa: S102 - our own code, audited, without builtins
         for entry in self._symbols.functions:
             if entry.borrows:
-                names["B" + entry.python] = boxed(names[entry.python])
+                names["B" + entry.python] = boxed(run, names[entry.python])
         functions: dict[FunctionKey, ScriptFunction] = {}
         general: dict[str, Any] = {}
         for entry in self._symbols.functions:

@@ -311,13 +311,13 @@ def call_owned_method(run: Run, level: int, name: str, value: Any, *arguments: A
     return _tell(run, name, result) if name in _SINKS else result
 
 
-def boxed(code: Callable[..., Any]) -> Callable[..., Any]:
+def boxed(run: Run, code: Callable[..., Any]) -> Callable[..., Any]:
     """Return the code of a function that borrows ``this``, for calls that have it in a box."""
 
     def call(level: int, this: list[Any], *arguments: Any) -> Any:
         value = this[0]
         if type(value) in MUTABLE and getrefcount(value) > _BOXED:
-            value = this[0] = value.copy()
+            value = this[0] = copied(run, value)
         return code(level, value, *arguments)
 
     return call
