@@ -260,7 +260,7 @@ class Methods(Elements):
         place = step.line, step.column
         item = self.temporary(ANY)
         is_shared = nodes.compare(nodes.call("references", [nodes.name(item)]), ">", nodes.constant(DIRECT + 1))
-        copied = nodes.assign(item, nodes.call("own_item", [container, key.node]))
+        copied = nodes.assign(item, nodes.call("own_item", [nodes.name("R"), container, key.node]))
         called = self.direct_call(function, nodes.name(item), arguments, place, lent=True)
         return [
             nodes.assign(item, target),
