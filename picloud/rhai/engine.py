@@ -43,7 +43,13 @@ class Engine:
         self.registry = Registry(standard())
         register_iterators(self.registry)
         self._options = codegen.Options(
-            limits, self._known, self._changes, self._replacing, self.registry.overloads, self.registry.resolve
+            limits,
+            self._known,
+            self._changes,
+            self._replacing,
+            self.registry.overloads,
+            self.registry.resolve,
+            self.registry.found,
         )
 
     # ---------------------------------------------------------------------------------------- registration

@@ -77,12 +77,14 @@ _Types = tuple[type, ...]
 class Registry:
     """The natives of an engine or of a module."""
 
-    __slots__ = ("_candidates", "_iterators", "_resolved")
+    __slots__ = ("_candidates", "_iterators", "_resolved", "found")
 
     def __init__(self, natives: Iterable[Native] = ()) -> None:
         self._candidates: dict[tuple[str, int], dict[tuple[type | str, ...], Native]] = {}
         self._resolved: dict[tuple[str, _Types], Native | None] = {}
         self._iterators: dict[type, Callable[..., Iterator[Any]]] = {}
+        self.found: dict[tuple[Any, ...], Any] = {}
+        """What others have found out about the natives; it is forgotten when one comes."""
         for native in natives:
             self.add(native)
 
@@ -94,6 +96,7 @@ class Registry:
         for key in native.keys:
             self._candidates.setdefault((key, len(types)), {})[types] = native
         self._resolved.clear()
+        self.found.clear()
 
     def add_iterator(self, type_: type, iterate: Callable[..., Iterator[Any]]) -> None:
         """Say how ``for`` goes through values of a type: ``iterate(run, value)`` gives the elements."""

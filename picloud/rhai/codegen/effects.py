@@ -8,7 +8,6 @@ function under one of these names takes it out of this account.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, Final
 
 from picloud.rhai.codegen.shapes import UNKNOWN, Known, find
@@ -38,6 +37,7 @@ _ANNOTATED: Final = {
     "list[str]": ARRAY,
 }
 _STANDARD: Final = "picloud.rhai.packages."
+_MOST_FOUND: Final = 4096
 
 
 def _annotation(native: Any) -> str:
@@ -60,6 +60,21 @@ def _fitting(options: Any, name: str, types: list[int]) -> Iterable[Any] | None:
 
 def results(options: Any, name: str, types: list[int]) -> int:
     """Return the types of what a native gives for arguments of these types."""
+    key = ("results", name, *types)
+    result = options.found.get(key)
+    if result is None:
+        result = _keep(options, key, _results(options, name, types))
+    return int(result)
+
+
+def _keep(options: Any, key: tuple[Any, ...], value: Any) -> Any:
+    if len(options.found) >= _MOST_FOUND:
+        options.found.clear()  # scripts make up names
+    options.found[key] = value
+    return value
+
+
+def _results(options: Any, name: str, types: list[int]) -> int:
     natives = _fitting(options, name, types)
     if not natives:
         return ANY
@@ -85,13 +100,13 @@ def of_native(inference: Any, node: Any, name: str, base: Known, arguments: list
     return known
 
 
-@lru_cache(maxsize=4096)
-def _all_standard(natives: tuple[Any, ...]) -> bool:
-    return all(native.function.__module__.startswith(_STANDARD) for native in natives)
-
-
 def _is_standard(options: Any, name: str, count: int) -> bool:
-    return _all_standard(tuple(options.natives(name, count)))
+    key = ("standard", name, count)
+    known = options.found.get(key)
+    if known is None:
+        natives = options.natives(name, count)
+        known = _keep(options, key, all(native.function.__module__.startswith(_STANDARD) for native in natives))
+    return bool(known)
 
 
 _Model = Callable[[Any, Any, Any, list[Known]], "Known | None"]

@@ -58,7 +58,7 @@ class Value:
 class Options:
     """What the engine fixes for the code of all its programs."""
 
-    __slots__ = ("changes", "known", "limits", "natives", "replacing", "resolve")
+    __slots__ = ("changes", "found", "known", "limits", "natives", "replacing", "resolve")
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Options:
         replacing: Callable[[str, int], bool],
         natives: Callable[[str, int], Iterable[Any]],
         resolve: Callable[[str, tuple[Any, ...]], Any],
+        found: dict[tuple[Any, ...], Any],
     ) -> None:
         self.limits = limits
         self.known = known
@@ -80,6 +81,8 @@ class Options:
         """The natives of a name and number of arguments."""
         self.resolve = resolve
         """The native that answers a call with arguments of these Python types."""
+        self.found = found
+        """What was found out about natives, for all programs."""
 
     def is_standard(self, native: Any) -> bool:
         """Whether a native is one of the standard packages, and not the host's."""

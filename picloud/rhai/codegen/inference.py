@@ -182,8 +182,7 @@ class Inference:
         handler = _OF.get(type(node))
         if handler is None:
             return UNKNOWN
-        known: Known = handler(self, node)
-        return known
+        return handler(self, node)
 
     def unknown(self, *used: Known) -> Known:
         """Return that nothing is known of what was made of these values."""

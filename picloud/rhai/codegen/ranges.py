@@ -24,6 +24,7 @@ _ROUNDS: Final = 12
 _PATIENCE: Final = 4
 """So often bounds may grow before they are let go."""
 _DEPTH: Final = 6
+_LEAVES: Final = frozenset((syntax.Variable, syntax.Literal, syntax.This, syntax.CharLiteral))
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
@@ -116,6 +117,8 @@ class Ranges:
         while waiting:
             node = waiting.pop()
             kind = type(node)
+            if kind in _LEAVES:
+                continue
             if kind is syntax.Let:
                 given.setdefault(bindings[node], []).append(node.value)
             elif kind is syntax.Assign:
