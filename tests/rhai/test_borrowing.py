@@ -21,7 +21,10 @@ CASES = [
     ("let l = [item(7)]; let k = l; for i in 0..2 { l[0].bump(1); } [l[0].count, k[0].count]", [9, 7]),
     ("let l = [item(7)]; for i in 0..2 { let old = l[0]; l[0].bump(1); l.push(old); } l.map(|e| e.count)", [9, 7, 8]),
     ("let m = #{l: [item(1)]}; let c = m.l; for i in 0..2 { m.l[0].bump(1); } [m.l[0].count, c[0].count]", [3, 1]),
-    ("let n = [1, 2, 3]; let k = n; for i in 0..2 { n.set_at(1, 9 + i); } [n, k]", [[-10, -9, 10, 9, 3, 9, 10], [1, 2, 3]]),
+    (
+        "let n = [1, 2, 3]; let k = n; for i in 0..2 { n.set_at(1, 9 + i); } [n, k]",
+        [[-10, -9, 10, 9, 3, 9, 10], [1, 2, 3]],
+    ),
     ('let l = [item(1)]; try { l[0].rename("boom"); } catch {} l[0].name', "boom"),
     ("let o = #{v: 1, add: |n| { this.v += n; this.v }, twice: |n| { this.add(n); this.add(n) }}; "
      "let p = o; for i in 0..2 { o.twice(4); p.add(1); } [o.v, p.v]", [17, 3]),
