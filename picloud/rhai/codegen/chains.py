@@ -13,7 +13,7 @@ from typing import Any
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
-from picloud.rhai.codegen.emitter import Value
+from picloud.rhai.codegen.emitter import Value, stored_names
 from picloud.rhai.codegen.expressions import Expressions
 from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
@@ -162,9 +162,10 @@ class Chains(Expressions):
         value = self.expression(base)
         if len(self.out) > start:
             # The root has statements of its own: keys that aren't in temporaries would be evaluated after them.
+            written = stored_names(self.out[start:])
             for index, key in enumerate(keys):
                 if key is not None and type(key) is not list and not key.stable:
-                    name = self.temporary(key.types)
+                    name = self.temporary_before(key.types, written)
                     self.out.insert(start, nodes.assign(name, key.node))
                     keys[index] = self.fresh(name, key.types)
                     start += 1

@@ -126,6 +126,16 @@ class Emitter:
             self.holders.append(name)
         return name
 
+    def temporary_before(self, types_: int, written: set[str]) -> str:
+        """Return the name of a new temporary that is assigned to before statements that are written already.
+
+        Statements in blocks give their temporaries back, so it may be none of those that they assign to.
+        """
+        name = self.temporary(types_)
+        while name in written:
+            name = self.temporary(types_)
+        return name
+
     def kept(self, value: Value) -> Value:
         """Return the value as something that may be written twice."""
         if value.simple:
@@ -158,13 +168,13 @@ class Emitter:
         return values
 
     def _spill(self, values: list[Value], pending: list[int], start: int) -> None:
-        written = _stored_names(self.out[start:])
+        written = stored_names(self.out[start:])
         spilled = []
         for index in pending:
             value = values[index]
             if isinstance(value.node, ast.Name) and value.node.id not in written:
                 continue
-            name = self.temporary(value.types)
+            name = self.temporary_before(value.types, written)
             spilled.append(nodes.assign(name, value.node))
             values[index] = Value(
                 nodes.name(name), value.types, value.shape, simple=True, stable=True, bounds=value.bounds
@@ -244,12 +254,13 @@ def _flat(values: list[Any]) -> list[Value]:
     return flat
 
 
-def _stored_names(statements: list[Any]) -> set[str]:
+def stored_names(statements: list[Any]) -> set[str]:
+    """Return the names that statements assign to."""
     return {
-        node.id
+        node.id if isinstance(node, ast.Name) else node.name or ""
         for statement in statements
         for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)) or isinstance(node, ast.ExceptHandler)
     }
 
 

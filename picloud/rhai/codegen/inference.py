@@ -534,10 +534,9 @@ class Inference:
             plan = named[0]
             self._called(plan)
             self._bound(plan, node.base, base)
-            if base[0] & MAP:
-                # A member of that name may be called in its place.
-                self.shapes.expose(base)
-            return self.passed(plan, arguments)
+            result = self.passed(plan, arguments)
+            if not self.may_be_member(base, name):
+                return result
         if named or self.may_be_member(base, name):
             self.shapes.open(base)
             self._widen(node.base, UNKNOWN)

@@ -37,6 +37,8 @@ class Methods(Elements):
         """Return the function of the script that a method surely is, and whether it is a member of the map that it is
         called on."""
         functions = self.script_functions_named(step.name, len(step.arguments))
+        if functions and self.facts.may_be_member(self.seen(step.base), step.name):
+            return None  # a function in the map comes first
         if functions:
             return (functions[0], False) if len(functions) == 1 and functions[0].this_type is None else None
         base = self.seen(step.base)

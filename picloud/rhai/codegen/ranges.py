@@ -193,13 +193,26 @@ class Ranges:
     # ---------------------------------------------------------------------------------------- here
 
     def learn(self, condition: Any, holds: bool) -> None:
-        """From here on a condition holds, or doesn't."""
+        """From here on a condition holds, or doesn't.
+
+        What is assigned to within the condition itself may have got another value since it was compared.
+        """
+        before = self.here
+        self.here = dict(before)
+        self._learn(condition, holds)
+        for variable in self.changed_in(condition):
+            if variable in before:
+                self.here[variable] = before[variable]
+            else:
+                self.here.pop(variable, None)
+
+    def _learn(self, condition: Any, holds: bool) -> None:
         kind = type(condition)
         if kind is syntax.Logical and condition.operator == ("&&" if holds else "||"):
-            self.learn(condition.left, holds)
-            self.learn(condition.right, holds)
+            self._learn(condition.left, holds)
+            self._learn(condition.right, holds)
         elif kind is syntax.Unary and condition.operator == "!":
-            self.learn(condition.operand, not holds)
+            self._learn(condition.operand, not holds)
         elif kind is syntax.Binary and condition.operator in _OPPOSITE:
             operator = condition.operator if holds else _OPPOSITE[condition.operator]
             left, right = condition.left, condition.right
