@@ -20,6 +20,7 @@ from tests.acceptance.platform import Platform, free_port
 from tests.benchmarks import history, processes
 from tests.benchmarks.client import Measured, drive, request_bytes
 from tests.benchmarks.report import Report
+from tests.benchmarks.rhai import page
 
 ROOT = Path(__file__).parents[2]
 HELLO = "#{ message: `Hello, ${ctx.request.params.name}!` }"
@@ -172,7 +173,7 @@ def main() -> int:
     if arguments.write:
         about = f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}"
         text = bench.report.markdown(f"{datetime.now(UTC):%Y-%m-%d}", about)
-        (ROOT / "docs" / "benchmarks.md").write_text(text)
+        page.PAGE.write_text(text + page.kept())
     return 0
 
 

@@ -1,15 +1,18 @@
-"""``python -m tests.benchmarks.rhai [run | compile] [--only NAME] [--rounds N] [--limits] [--json]``."""
+"""``python -m tests.benchmarks.rhai [run | compile] [--only NAME] [--rounds N] [--limits] [--write] [--json]``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform as machine
 import sys
+from datetime import UTC, datetime
 from statistics import geometric_mean
 
 from picloud.executor.protocol import Limits as PlatformLimits
 from picloud.rhai import Engine, Limits
-from tests.benchmarks.rhai import compiling
+from tests.benchmarks.rhai import compiling, page
 from tests.benchmarks.rhai.pair import Pair, names
 
 OPERATIONS = 1_000_000_000_000
@@ -29,7 +32,7 @@ def platform_limits() -> Limits:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> list[Pair]:
     """Time all programs, and print a table."""
     pairs = [Pair(name, Engine(_limits(arguments))) for name in arguments.only or names()]
     if not arguments.json:
@@ -45,21 +48,23 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         programs = {pair.name: {"rhai": pair.rhai, "python": pair.python, "ratio": pair.ratio} for pair in pairs}
         print(json.dumps({"programs": programs, "geometric_mean": mean, "worst": worst.name}, indent=1))
-        return
-    print(f"geometric mean {mean:.2f} (at most 1.5), worst {worst.ratio:.2f} in {worst.name} (none above 2.5)")
+    else:
+        print(f"geometric mean {mean:.2f} (at most 1.5), worst {worst.ratio:.2f} in {worst.name} (none above 2.5)")
+    return pairs
 
 
-def compile_scripts(arguments: argparse.Namespace) -> None:
+def compile_scripts(arguments: argparse.Namespace) -> list[dict[str, float]]:
     """Time the compiler's stages for scripts of some lengths, and print a table."""
     rows = compiling.table(_limits(arguments), arguments.rounds)
     if arguments.json:
         print(json.dumps(rows, indent=1))
-        return
+        return rows
     print(f"{'lines':>6} " + "".join(f"{stage:>10}" for stage in (*compiling.STAGES, "all ms", "µs a line")))
     for row in rows:
         times = "".join(f"{row[stage]:10.3f}" for stage in (*compiling.STAGES, "all"))
         print(f"{row['lines']:6} {times}{row['line']:10.1f}")
     print("target: under 1 ms for 50 lines, and the same for each line of a longer script")
+    return rows
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
@@ -77,9 +82,14 @@ def main() -> int:
     parser.add_argument(
         "--limits", action="store_true", help="with the platform's limits on sizes, not on operations alone"
     )
+    parser.add_argument("--write", action="store_true", help="time both, and write the part of docs/benchmarks.md")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    (run if arguments.what == "run" else compile_scripts)(arguments)
+    if arguments.write:
+        about = f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}"
+        page.write(run(arguments), compile_scripts(arguments), f"{datetime.now(UTC):%Y-%m-%d} ({about})")
+    else:
+        (run if arguments.what == "run" else compile_scripts)(arguments)
     return 0
 
 
