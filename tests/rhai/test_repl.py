@@ -77,6 +77,7 @@ def test_names_of_earlier_inputs_are_advised() -> None:
         ("let x = `a\nb", False),
         ("let x = `a ${1 + `b", False),
         ("let x = `a ${", False),
+        ("let x = `${a} ${b", False),
         ('let x = #"a', False),
         ('let x = "a', True),
         ('let x = "a\\', False),

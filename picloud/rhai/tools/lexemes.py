@@ -152,6 +152,9 @@ class _Reader:
         newlines = self.newlines
         for token in following:
             self._skip()
+            if token[0] in ("end", "error"):  # the text is open at the end
+                self.at = len(self.source)
+                return False
             if token[0] == "text":
                 self._template(following)
                 continue
@@ -167,8 +170,7 @@ class _Reader:
         cursor.at = self.at
         template(cursor, None)
         self.at = cursor.at
-        rest: Token = next(following)
-        return rest[0] == "text"
+        return next(following)[0] == "text"
 
 
 def _end(pattern: re.Pattern[str], source: str, at: int) -> int:

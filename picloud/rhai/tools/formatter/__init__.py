@@ -16,6 +16,7 @@ Nothing is given back that isn't the same script: the tree is compared, and so a
 
 from __future__ import annotations
 
+from picloud.rhai.errors import RhaiError
 from picloud.rhai.limits import Limits
 from picloud.rhai.parser import parse
 from picloud.rhai.tools.formatter.layout import printed
@@ -46,7 +47,11 @@ def formatted(source: str) -> str:
             break
     else:
         raise FormatError("the result of formatting would change with each time")
-    if not same(tree, parse(now, Limits(), optimize=False)):
+    try:
+        unchanged = same(tree, parse(now, Limits(), optimize=False))
+    except RhaiError:
+        unchanged = False
+    if not unchanged:
         raise FormatError("the formatted script would not be the same")
     if comments(source) != comments(now):
         raise FormatError("a comment would be lost")

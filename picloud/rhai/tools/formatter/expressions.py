@@ -53,6 +53,12 @@ class Expressions(Reader):
         """Read a statement without its semicolon."""
         raise NotImplementedError
 
+    def body(self) -> Doc:
+        """Read the statement that a closure or a case consists of; one that does nothing is an empty block."""
+        if self.sees("end"):
+            return "{}"
+        return Concat([self.without(";"), "{}"]) if self.sees(";") else self.statement()
+
     def control(self) -> Doc:
         """Read a block, ``if``, ``switch`` or loop."""
         raise NotImplementedError
@@ -85,9 +91,13 @@ class Expressions(Reader):
         return self.statement() if self.next.kind in _LEAVING else self.operand()
 
     def _range(self, left: Doc, binds: int) -> Doc:
+        if isinstance(left, str) and left.endswith("."):
+            left = f"{left} "  # a number that ends with a dot
         sign = self.take()
         if self.next.kind in _ENDS_RANGE:
             return Concat([left, sign])
+        if self.next.kind in _RANGES:
+            return Concat([left, sign, " "])
         right = self.operand()
         if self._binding() > binds:
             right = self._operations(right, binds)
@@ -267,7 +277,7 @@ class Expressions(Reader):
             inner = Concat([SOFT, joined(LINE, _listed(names)), *rest])
             head = Group(Concat([opening, trailing, Indent(inner), SOFT, closing])) if names or rest else "||"
         outer, self.in_pattern = self.in_pattern, False
-        body = self.statement()
+        body = self.body()
         self.in_pattern = outer
         return Concat([head, " ", body])
 

@@ -60,6 +60,11 @@ class Reader:
         """Take the next lexeme if it is of one of these kinds."""
         return self.take(*kinds) if self.next.kind in kinds else None
 
+    def without(self, kind: str) -> Doc:
+        """Take the next lexeme and return its comments alone."""
+        taken = self.take(kind)
+        return Concat(taken.parts[:-1]) if isinstance(taken, Concat) else ""
+
     def trail(self) -> Doc:
         """Take the comments behind the last lexeme, on its line."""
         comments = self.next.comments

@@ -45,7 +45,7 @@ class Statements(Expressions):
             if self.sees(";") and not (begins in _CONTROL and self._is_idle()):
                 parts.append(self.take(";"))
             elif self.sees(";"):
-                parts.append(self._without(";"))
+                parts.append(self.without(";"))
             parts.append(self.trail())
             entries.append((blank, Concat(parts)))
 
@@ -53,14 +53,9 @@ class Statements(Expressions):
         """Whether the next semicolon stands behind a block for nothing."""
         return self.behind(1).kind not in _AMBIGUOUS
 
-    def _without(self, kind: str) -> Doc:
-        """Take a token and return its comments alone."""
-        taken = self.take(kind)
-        return Concat(taken.parts[:-1]) if isinstance(taken, Concat) else ""
-
     def _drop(self, entries: list[tuple[bool, Doc]]) -> None:
         """Take a statement that is only a semicolon; its comments stay."""
-        comments = Concat([self._without(";"), self.trail()])
+        comments = Concat([self.without(";"), self.trail()])
         if comments.parts:
             entries.append((False, comments))
 
@@ -210,7 +205,7 @@ class Statements(Expressions):
                 parts += [" ", self.take(), " ", self.expression()]
         parts += [" ", self.take("=>"), self.trail(), " "]
         is_block = self.sees("{")
-        parts += [self.statement(), self.trail()]
+        parts += [self.body(), self.trail()]
         comma = self.accept(",")
         if comma is not None and comma != ",":
             parts.append(comma)
