@@ -180,4 +180,5 @@ def test_ctrl_c_stops_what_runs_and_what_is_typed_but_not_the_conversation(conve
     conversation.interrupt_until("rhai> ")
     conversation.say("6 * 7\n")
     conversation.until("42")
+    conversation.until("rhai> ")
     assert conversation.end() == 0
