@@ -122,6 +122,8 @@ class Calls(Methods):
 
         ``cells`` are what it captured, if it is a closure; ``lent`` says that ``this`` comes as it is, not in a box.
         """
+        if not (function.escaped or function.passed):
+            self.enter(place)
         passed = [self.deeper]
         if function.uses_this:
             passed.append(this if this is not None else nodes.name("U"))

@@ -108,6 +108,10 @@ class Emitter:
         self.borrows = False
         """Whether the function has ``this`` as it is, not in a box."""
         self.uses_deeper = False
+        self.entered = False
+        """Whether the level was looked at, and paid for, on every way to here."""
+        self.has_deeper = False
+        """Whether ``E`` is there, on every way to here."""
         self.repeats = False
         """Whether the function has a loop, or calls what may be a function of a script."""
         self.collected: dict[str, int] = {}
@@ -196,8 +200,10 @@ class Emitter:
     def collect(self, emit: Callable[[], Any]) -> list[Any]:
         """Return the statements that ``emit`` writes."""
         outer, self.out = self.out, []
+        entered = self.entered, self.has_deeper
         emit()
         written, self.out = self.out, outer
+        self.entered, self.has_deeper = entered
         return written
 
     def finish(self, value: Value | None, destination: Destination) -> None:
@@ -224,10 +230,21 @@ class Emitter:
     @property
     def deeper(self) -> Any:
         """The level of a function that is called from it."""
-        if self.in_loop:
+        if not self.has_deeper:
             self.uses_deeper = True
-            return nodes.name("E")
-        return nodes.binary("+", nodes.name("D"), nodes.constant(1))
+        return nodes.name("E")
+
+    def enter(self, place: Position) -> None:
+        """Write what stands before calls of functions that leave it to their callers: a look at the level, and a
+        payment if no loop pays. Once will do for all calls behind it."""
+        if self.entered:
+            return
+        self.entered = True
+        too_deep = nodes.compare(nodes.name("D"), ">=", nodes.name("M"))
+        self.out.append(nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", [], place))]))
+        if not self.in_loop:
+            self.has_deeper = True
+            self.out += [nodes.tick(), nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))]
 
     def calling(self, function: str, arguments: list[Any], place: Position) -> Any:
         """Return a call that may run code of a script."""

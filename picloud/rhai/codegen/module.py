@@ -164,7 +164,7 @@ class Generator(Statements):
         self.loops = []
         self.collected = {}
         self.returned = 0
-        self.repeats = self.in_loop = self.uses_deeper = False
+        self.repeats = self.in_loop = self.uses_deeper = self.entered = self.has_deeper = False
         self.borrows = plan is not None and plan.borrows
 
     def _main(self) -> Any:
@@ -196,8 +196,6 @@ class Generator(Statements):
         self.statements(body, RETURN)
         deeper = nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))
         entry: list[Any] = [deeper] if self.uses_deeper else []
-        if self.repeats or plan.escaped or plan.passed:
-            entry.append(nodes.For(nodes.Name("_", nodes.STORE), nodes.name("T"), [nodes.Break()], []))
         self.out[before:before] = entry
         plan.repeats = self.repeats
         return nodes.function(plan.python if types is None else special_name(plan), parameters, self.out)
@@ -213,9 +211,14 @@ class Generator(Statements):
         self.out.append(nodes.branch(nodes.both(tests), [nodes.Return(nodes.call(special_name(plan), passed))]))
 
     def _enter(self, plan: FunctionPlan) -> None:
-        """Write the beginning of a function: it checks its level."""
-        too_deep = nodes.compare(nodes.name("D"), ">", nodes.name("M"))
-        self.out.append(nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", []))]))
+        """Write the beginning of a function.
+
+        If not all its callers are known it looks at its level and pays for the call; else they do.
+        """
+        if plan.escaped or plan.passed:
+            too_deep = nodes.compare(nodes.name("D"), ">", nodes.name("M"))
+            self.out += [nodes.branch(too_deep, [nodes.statement(nodes.call("overflow", []))]), nodes.tick()]
+            self.entered = True
         most = self.options.limits.max_variables
         if most and plan.arity > most:
             self.out.append(nodes.statement(nodes.call("too_many_variables", [])))

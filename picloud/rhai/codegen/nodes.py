@@ -296,6 +296,11 @@ def branch(test: Any, then: list[Any], otherwise: list[Any] | None = None) -> If
     return If(test, then or [Pass()], otherwise or [])
 
 
+def tick() -> For:
+    """Return the payment for one operation: an element of the run's ticks is taken."""
+    return For(Name("_", STORE), name("T"), [Break()], [])
+
+
 def function(identifier: str, parameters: list[str], body: list[Any]) -> FunctionDef:
     """Return a function."""
     arguments = ast.arguments([], [Arg(parameter) for parameter in parameters], None, [], [], None, [])
