@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 ARGS   ?=
+# How long make fuzz looks for scripts that go wrong.
+FUZZ_SECONDS ?= 300
 
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -30,8 +32,9 @@ format: $(DEV) ## format all code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: $(DEV) ## run the tests that make up their own cases, with many more of them and new ones each time
+fuzz: $(DEV) ## run the tests that make up their own cases with many more, and look for bad scripts (FUZZ_SECONDS=300)
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
+	$(BIN)/python -m tests.rhai.fuzz --seconds $(FUZZ_SECONDS)
 
 bench: $(DEV) ## measure, as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -132,3 +132,8 @@ def test_sizes_have_limits(source: str, what: str) -> None:
 def test_variables_have_a_limit(source: str) -> None:
     assert failure(source, Limits(max_variables=2)).inner == "ErrorTooManyVariables"
     assert Engine(Limits(max_variables=3)).compile(source).run() in (1, 3)
+
+
+def test_an_index_out_of_bounds_in_a_try_block_is_told_from_what_the_error_replaces() -> None:
+    source = "let e = 0; try { let x = (0 + 0) + ([])[0]; } catch (err) { e = err.message; } e"
+    assert Engine().compile(source).run() == "Array index 0 out of bounds: array is empty"

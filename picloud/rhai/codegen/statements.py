@@ -571,10 +571,11 @@ class Statements(Calls):
         before = dict(self.ranges.here)
         target = self.temporary(ANY) if destination is RETURN else destination
         size = self._scope_size()
+        # None of the body's temporaries: the place of an error is told by what they hold.
+        error = self.temporary(ANY)
         body = self.collect(lambda: self.block(node.body, target))
         self.in_try -= 1
         self.ranges.here = dict(before)
-        error = self.temporary(ANY)
         handler = self.collect(lambda: self._handler(node, error, size))
         self.ranges.here = before
         if target is not None and not (handler and isinstance(handler[-1], _JUMPS)):
@@ -599,10 +600,10 @@ class Statements(Calls):
         else:
             self.define(variable, Value(caught, ANY))
         self.in_try += 1
+        again = self.temporary(ANY)
         body = self.collect(lambda: self.block(node.handler, None))
         self.in_try -= 1
         if any(_throws(statement) for statement in node.handler.statements):
-            again = self.temporary(ANY)
             rethrow = nodes.statement(nodes.call("rethrow", [nodes.name("R"), nodes.name(error), nodes.name(again)]))
             catch = nodes.ExceptHandler(nodes.name("Catchable"), again, [rethrow])
             self.out.append(nodes.Try(body or [nodes.Pass()], [catch], [], []))
