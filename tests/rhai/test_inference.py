@@ -45,6 +45,15 @@ def _run(source: str) -> Any:
             "3",
         ),
         ("let a = [1]; a.push(a); a[1][0] = `s`; let t = 0; for i in 0..2 { t += a[0]; } t", "2"),
+        # Indexes and arguments of a chain are evaluated before it is gone down, whatever goes wrong there.
+        (
+            "fn t() { throw `t` } fn f(a) { let r = ``; for i in 0..1 { try { a[5][t()]; } catch (e) { r = e; } } r } "
+            "f([1])",
+            "t",
+        ),
+        ("let r = (); try { nothing([][2]); } catch (e) { r = [e.index, e.length]; } r", "[2, 0]"),
+        ("fn len() { 2.5 } let t = 0; for i in 0..2 { t += [1].len(); } t", "5.0"),
+        ("[1].filter(|x| x || 1 == true)", "[]"),
         # Members come and go.
         ("let m = #{a: 1, b: 2}; let r = []; for i in 0..2 { r.push(m.a); m.remove(`a`); } r", "[1, ()]"),
         (

@@ -9,7 +9,8 @@ quick way is written out for steps on arrays and maps that nobody else holds; al
 
 from __future__ import annotations
 
-from typing import Any
+import ast
+from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
@@ -20,7 +21,7 @@ from picloud.rhai.codegen.roots import Root
 from picloud.rhai.codegen.shapes import UNKNOWN, find
 from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, INT, MAP, STRING, UNIT
 from picloud.rhai.errors import Position
-from picloud.rhai.syntax import Node
+from picloud.rhai.syntax import Node, position
 
 _INDEX, _PROPERTY, _METHOD = 0, 1, 2
 
@@ -106,7 +107,7 @@ class Chains(Expressions):
             place, dot = (step.line, step.column), step.dot
             kind, name = (_PROPERTY, step.name) if type(step) is syntax.Property else (_METHOD, step.name)
             arguments = getattr(step, "arguments", None)
-            first = (arguments[0].line, arguments[0].column) if arguments else dot
+            first = position(arguments[0]) if arguments else dot
         return nodes.constant((kind, name, step.optional, place, dot, first))
 
     def steps_tuple(self, steps: list[Any]) -> Any:
@@ -140,7 +141,11 @@ class Chains(Expressions):
             root = self.root(base)
             if root is not None:
                 return self.changing(root, steps, keys, last)
-        if not self.is_local(base) or any(step.optional for step in steps):
+        if (
+            not self.is_local(base)
+            or any(step.optional for step in steps)
+            or not all(_is_harmless(key.node) for later in keys[1:] if later is not None for key in listed(later))
+        ):
             keys = self.settled_keys(keys, all_of_them=True)
         value = self._base(base, keys)
         return self.read_steps(value, steps, keys)
@@ -286,6 +291,27 @@ class Chains(Expressions):
     def changing(self, root: Root, steps: list[Any], keys: list[Any], last: int) -> Value:
         """Return the value of a chain whose step number ``last`` may change what it is called on."""
         raise NotImplementedError
+
+
+def _is_harmless(node: Any) -> bool:
+    """Whether an expression neither fails nor does anything, so that it may be evaluated later."""
+    return all(isinstance(each, _HARMLESS) for each in ast.walk(node))
+
+
+_HARMLESS: Final = (
+    ast.Name,
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.BoolOp,
+    ast.IfExp,
+    ast.operator,
+    ast.unaryop,
+    ast.cmpop,
+    ast.boolop,
+    ast.expr_context,
+)
 
 
 def listed(key: Any) -> list[Value]:

@@ -117,7 +117,13 @@ class Methods(Elements):
     def method_of_value(self, value: Value, step: syntax.MethodCall, arguments: list[Value]) -> Value:
         """A method of a value that is in no variable: what it changes is lost."""
         place = step.line, step.column
-        if step.name == "len" and not arguments and value.types and not value.types & ~(ARRAY | STRING | BLOB):
+        if (
+            step.name == "len"
+            and not arguments
+            and value.types
+            and not value.types & ~(ARRAY | STRING | BLOB)
+            and not self.script_functions_named("len", 0)
+        ):
             return Value(nodes.call("len", [value.node]), INT, bounds=SIZES)
         if step.name == "call":
             plan = self.pointed(value, len(arguments))

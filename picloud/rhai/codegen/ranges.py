@@ -176,7 +176,10 @@ class Ranges:
                 return ALL
             return cut(of_operation(node.operator, self.of(node.left, depth + 1), self.of(node.right, depth + 1)))
         if (kind is syntax.Property and node.name == "len") or (
-            kind is syntax.MethodCall and node.name == "len" and not node.arguments
+            kind is syntax.MethodCall
+            and node.name == "len"
+            and not node.arguments
+            and not self.facts.plans.get(("len", 0))
         ):
             types = self.facts.types_of(node.base)
             return SIZES if types and not types & ~(ARRAY | STRING | BLOB) else ALL

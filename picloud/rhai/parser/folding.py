@@ -136,12 +136,24 @@ def binary(operation: Binary) -> Expression:
         return operation
     kind = type(left.value)
     if kind is not type(right.value):
-        return operation
+        return _comparison_of_kinds(operation, kind, type(right.value))
     operator = _BY_TYPE.get(kind, {}).get(operation.operator)
     value = operator(left.value, right.value) if operator else None
     if value is None or (type(value) is int and not -_I64_MAX - 1 <= value <= _I64_MAX):
         return operation
     return Literal(operation.line, operation.column, value, True)
+
+
+_NUMBERS: Final = frozenset({int, float})
+_PLAIN: Final = frozenset({type(None), bool, int, float, str})
+
+
+def _comparison_of_kinds(operation: Binary, left: type, right: type) -> Expression:
+    """Values of different types are not equal, and none is less than the other, unless both are numbers."""
+    known = left in _PLAIN and right in _PLAIN and not (left in _NUMBERS and right in _NUMBERS)
+    if not known or operation.operator not in _ORDERS:
+        return operation
+    return Literal(operation.line, operation.column, operation.operator == "!=", True)
 
 
 def negation(operand: Expression) -> Expression | None:
