@@ -57,11 +57,17 @@ def unknown_calls(
         return
     asked = _asked(names, "is_def_fn")
     library = is_library(script)
+    own = {(function.name, len(function.parameters)) for function in script.functions}
+    imported = {name.name for name in names.names if name.kind == "module"}
     for call, _ in names.calls:
         if call.path:
-            yield from _unknown_in_module(call, names, engine)
+            if call.path[0] not in imported:
+                yield from _unknown_in_module(call, engine)
             continue
-        if call.name in asked or _answers(call, script, engine):
+        count = len(call.arguments)
+        if call.name in asked or call.name in CALLABLE or (call.name, count) in own:
+            continue
+        if engine.registry.overloads(call.name, count):
             continue
         advice = _advice(call, source, script, names, engine, variables)
         if library and not advice:
@@ -74,13 +80,6 @@ def unknown_calls(
 def _asked(names: Bindings, function: str) -> set[str]:
     """Return the names that the script itself asks about."""
     return names.texts if any(call.name == function for call, _ in names.calls) else set()
-
-
-def _answers(call: Call, script: Script, engine: Engine) -> bool:
-    count = len(call.arguments)
-    if call.name in CALLABLE or engine.registry.overloads(call.name, count):
-        return True
-    return any(function.name == call.name and len(function.parameters) == count for function in script.functions)
 
 
 def _unknown(call: Call, script: Script, engine: Engine, advice: str) -> Remark:
@@ -103,9 +102,9 @@ def _advice(
     return str(found[0]) if found else ""
 
 
-def _unknown_in_module(call: Call, names: Bindings, engine: Engine) -> Iterator[Remark]:
+def _unknown_in_module(call: Call, engine: Engine) -> Iterator[Remark]:
     root = call.path[0]
-    if root == "global" or any(name.kind == "module" and name.name == root for name in names.names):
+    if root == "global":
         return
     module = engine.modules.get(root)
     if module is None:
@@ -186,15 +185,16 @@ def _reached(script: Script, names: Bindings, roots: set[int]) -> set[int]:
         note(owner, method.name, len(method.arguments))
     for use in names.uses:
         note(use.owner, use.name, None)
-    everywhere = {(text, None) for text in names.texts}
+    by_name: dict[str, list[Function]] = {}
+    for function in script.functions:
+        by_name.setdefault(function.name, []).append(function)
     reached = set(roots)
     waiting: list[Function | None] = [None, *(each for each in script.functions if id(each) in roots)]
+    called.setdefault(None, set()).update((text, None) for text in names.texts)
     while waiting:
-        wanted = called.get(waiting.pop(), set()) | everywhere
-        for function in script.functions:
-            if id(function) not in reached and (
-                (function.name, None) in wanted or (function.name, len(function.parameters)) in wanted
-            ):
-                reached.add(id(function))
-                waiting.append(function)
+        for name, count in called.get(waiting.pop(), ()):
+            for function in by_name.get(name, ()):
+                if id(function) not in reached and count in (None, len(function.parameters)):
+                    reached.add(id(function))
+                    waiting.append(function)
     return reached
