@@ -12,7 +12,7 @@ from typing import Any
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, ranges, types
 from picloud.rhai.codegen.calls import Calls
-from picloud.rhai.codegen.emitter import RETURN, Destination, Value, stored_names
+from picloud.rhai.codegen.emitter import RETURN, Destination, Value
 from picloud.rhai.codegen.expressions import zero
 from picloud.rhai.codegen.ranges import ALL
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
