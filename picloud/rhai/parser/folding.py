@@ -446,6 +446,12 @@ def _flattened(statements: list[Statement]) -> list[Statement]:
 def _without_idle(
     statements: list[Statement], is_idle: Callable[[Statement], bool], *, keep_value: bool
 ) -> list[Statement]:
+    if statements and not is_idle(statements[-1]):
+        for statement in statements[:-1] if keep_value else statements:
+            if _is_pure(statement) or _is_name(statement):
+                break
+        else:
+            return statements  # as nearly always
     end = len(statements)
     while end and is_idle(statements[end - 1]):
         end -= 1
