@@ -17,7 +17,7 @@ from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
-from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, INT, MAP, PYTHON, STRING, UNIT
+from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, FN, INT, MAP, PYTHON, STRING, UNIT
 from picloud.rhai.errors import Position
 from picloud.rhai.runtime.ownership import DIRECT
 
@@ -140,11 +140,28 @@ class Methods(Elements):
         first = self.step_constant(step).value[5]
         head = [nodes.name("R"), self.level, nodes.constant(step.name)]
         if step.name not in _LANGUAGE_METHODS and not self.script_functions_named(step.name, len(arguments)):
-            passed = [nodes.constant(first), value.node, *(argument.node for argument in arguments)]
-            return self.valued(self.calling("call_method_of", [*head, *passed], place), step)
+            likely = self._likely_native(value, step, arguments) if self.hot else None
+            if likely is not None:
+                value = self.kept(value)
+            given_nodes = [argument.node for argument in arguments]
+            passed = [nodes.constant(first), value.node, *given_nodes]
+            called: Any = self.calling("call_method_of", [*head, *passed], place)
+            if likely is not None:
+                quick = self.native_call(*likely, [value.node, *given_nodes], place)
+                called = nodes.IfExp(nodes.is_type(value.node, "list"), quick, called)
+            return self.valued(called, step)
         given = nodes.Tuple([argument.node for argument in arguments], nodes.LOAD)
         box = nodes.List([value.node], nodes.LOAD)
         return self.valued(self.calling("call_method", [*head, box, given, nodes.constant(first)], place), step)
+
+    def _likely_native(self, value: Value, step: syntax.MethodCall, arguments: list[Value]) -> tuple[str, Any] | None:
+        """Return the native that answers if the value is an array, which it may well be if it is given a function."""
+        if not arguments or arguments[0].types != FN or not all(argument.simple for argument in arguments):
+            return None
+        if value.types & ARRAY == 0:
+            return None
+        found = self.native(step.name, [Value(value.node, ARRAY), *arguments])
+        return None if found is None or found[1].changes else found
 
     def _called_on_value(
         self, callee: tuple[FunctionPlan, bool], value: Value, step: syntax.MethodCall, arguments: list[Value]

@@ -13,6 +13,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final, NoReturn
 
 from picloud.rhai.packages.budget import PAGE, check_string, ordered
+from picloud.rhai.packages.extent import extent
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import I64_MAX, I64_MIN
 
@@ -20,19 +21,25 @@ WINDOW: Final = 128 * 1024
 MOST_NESTING: Final = 24
 """So deep may a text nest to be sure that the engine's parser would not call it too deep."""
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
+_COMMA: Final = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
 
 class NotPlain(Exception):
     """The text needs the language's own parser."""
 
 
-def read(run: Run, text: str) -> Any:
-    """Return the value that a JSON text holds. Raises :class:`NotPlain` for what is none, or not surely one."""
+def read(run: Run, text: str, *, ask: bool = True) -> Any:
+    """Return the value that a JSON text holds. Raises :class:`NotPlain` for what is none, or not surely one.
+
+    If it need not ``ask``, a name may come twice in a map, of which the last entry is kept, and integers may be too
+    large.
+    """
+    decoder = _ASKING if ask else _QUICK
     try:
         if len(text) <= WINDOW:
             run.pay(1 + 4 * len(text) // PAGE)
-            return _DECODER.decode(text)
-        value, end = _Reader(run, text).value(_after_space(text, 0), 0)
+            return decoder.decode(text)
+        value, end = _Reader(run, text, decoder).value(_after_space(text, 0), 0)
     except (ValueError, RecursionError):
         raise NotPlain from None
     if _after_space(text, end) != len(text):
@@ -58,8 +65,8 @@ def _integer(digits: str) -> int | float:
     return value if I64_MIN <= value <= I64_MAX else float(digits)
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse)
-_SCAN: Final = _DECODER.scan_once  # type: ignore[attr-defined]
+_ASKING: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse)
+_QUICK: Final = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _after_space(text: str, at: int) -> int:
@@ -71,10 +78,11 @@ def _after_space(text: str, at: int) -> int:
 class _Reader:
     """Reads one long text."""
 
-    __slots__ = ("run", "text", "window", "window_start")
+    __slots__ = ("run", "scan", "text", "window", "window_start")
 
-    def __init__(self, run: Run, text: str) -> None:
+    def __init__(self, run: Run, text: str, decoder: json.JSONDecoder) -> None:
         self.run = run
+        self.scan = decoder.scan_once  # type: ignore[attr-defined]
         self.text = text
         self.window = ""
         self.window_start = 0
@@ -105,7 +113,7 @@ class _Reader:
             self.run.pay(1 + 4 * WINDOW // PAGE)
             self.window, self.window_start = self.text[at : at + WINDOW], at
         try:
-            found, end = _SCAN(self.window, at - self.window_start)
+            found, end = self.scan(self.window, at - self.window_start)
         except (ValueError, StopIteration):
             self.run.pay(4 * WINDOW // PAGE)
             return None
@@ -121,11 +129,34 @@ class _Reader:
         if text.startswith("]", at):
             return found, at + 1
         while True:
+            at = self._elements(at, found)
             item, at = self.value(at, depth)
             found.append(item)
             at, ended = self._next(at, "]")
             if ended:
                 return found, at
+
+    def _elements(self, at: int, found: list[Any]) -> int:
+        """Read the elements that the window holds with the commas behind them. Returns where the next one begins."""
+        scan, window = self.scan, self.window
+        start = here = at - self.window_start
+        if here < 0:
+            return at
+        while here < WINDOW // 2:
+            try:
+                item, end = scan(window, here)
+                if window[end] == "," and window[end + 1] > " ":
+                    here = end + 1
+                else:
+                    comma = _COMMA.match(window, end)
+                    if comma is None:
+                        break
+                    here = comma.end()
+            except (ValueError, StopIteration, IndexError):
+                break
+            found.append(item)
+        self.run.pay(1 + 4 * (here - start) // PAGE)
+        return self.window_start + here
 
     def _object(self, at: int, depth: int) -> tuple[dict[str, Any], int]:
         text = self.text
@@ -154,10 +185,13 @@ class _Reader:
         raise NotPlain
 
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False, check_circular=False)
-_OTHER_SPELLING: Final = re.compile(r"\\[^\"\\nrt]|[0-9]e[-+]?[0-9]")
+_ENCODER: Final = json.JSONEncoder(
+    separators=(",", ":"), sort_keys=True, allow_nan=False, check_circular=False, default=_refuse
+)
+_OTHER_ESCAPE: Final = re.compile(r"\\[^\"\\nrt]")
+_EXPONENT: Final = re.compile(r"[0-9]e[-+]")
 """What Python's encoder may spell in another way: characters that are not plain ASCII, floats with an exponent."""
-_LEAVES: Final = frozenset({int, float, bool, type(None)})
+_CONTAINERS: Final = frozenset({list, dict})
 _SLICE: Final = 64
 
 
@@ -173,14 +207,26 @@ def written(run: Run, value: Any) -> str:
     return text
 
 
+def _fits(run: Run, value: list[Any] | dict[str, Any]) -> bool:
+    """Whether a value takes no more than a window. Raises :class:`NotPlain`."""
+    held = extent(run, [value], WINDOW)
+    if not held.is_plain:
+        raise NotPlain
+    return held.total <= WINDOW
+
+
+def _encoded(value: Any) -> str:
+    text = _ENCODER.encode(value)
+    if ("\\" in text and _OTHER_ESCAPE.search(text)) or (("e-" in text or "e+" in text) and _EXPONENT.search(text)):
+        raise NotPlain
+    return text
+
+
 def _write(run: Run, value: Any, out: list[str]) -> None:
-    if type(value) is str or type(value) in _LEAVES or _weight(run, value) <= WINDOW:
-        if type(value) is str:
-            run.pay(len(value) // PAGE)
-        text = _ENCODER.encode(value)
-        if _OTHER_SPELLING.search(text):
-            raise NotPlain
-        out.append(text)
+    if type(value) is str:
+        run.pay(len(value) // PAGE)
+    if type(value) not in _CONTAINERS or _fits(run, value):
+        out.append(_encoded(value))
     elif type(value) is dict:
         opening = "{"
         for name in ordered(run, value):
@@ -194,10 +240,9 @@ def _write(run: Run, value: Any, out: list[str]) -> None:
         opening = "["
         for start in range(0, len(value), _SLICE):
             part = value[start : start + _SLICE]
-            if _weight(run, part) <= WINDOW:
+            if _fits(run, part):
                 out.append(opening)
-                _write(run, part, out)
-                out[-1] = out[-1][1:-1]
+                out.append(_encoded(part)[1:-1])
                 opening = ","
                 continue
             for item in part:
@@ -205,29 +250,3 @@ def _write(run: Run, value: Any, out: list[str]) -> None:
                 _write(run, item, out)
                 opening = ","
         out.append("]")
-
-
-def _weight(run: Run, value: Any) -> int:
-    """Return about how many characters a value takes; more than a window if it is more. Raises NotPlain."""
-    weight = 0
-    waiting = [value]
-    while waiting:
-        container = waiting.pop()
-        items: Any = container
-        weight += 2 + 2 * len(container)
-        if type(container) is dict:
-            items = container.values()
-            if weight <= WINDOW:
-                weight += sum(map(len, container))
-        if weight > WINDOW:
-            break
-        run.pay(1 + len(container) // 8)
-        for item in items:
-            kind = type(item)
-            if kind is str:
-                weight += len(item)
-            elif kind is list or kind is dict:
-                waiting.append(item)
-            elif kind not in _LEAVES:
-                raise NotPlain
-    return weight

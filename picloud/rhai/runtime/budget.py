@@ -10,13 +10,15 @@ its size (some microseconds). So portions are sized by what operations have take
 :data:`PORTION_SECONDS`, and never get longer than :data:`MOST_PORTION`: even if the operations of a run turn from the
 cheapest to the dearest, the clock is looked at within 20 ms. When the count of operations that the host asked for is
 reached, or :data:`SLICE_SECONDS` have passed, the host has its turn.
+
+Natives pay out of a purse of their own, which holds another such portion: so a payment is a subtraction.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from operator import length_hint
 from time import thread_time
 from typing import Final
@@ -43,6 +45,7 @@ class Budget:
         "_most",
         "_on_slice",
         "_portion",
+        "_purse",
         "_slice",
         "_told",
         "_used",
@@ -62,7 +65,9 @@ class Budget:
         self._each = each
         self._on_slice = on_slice
         self._before = 0
-        """Operations used, and those of the present portion."""
+        """Operations used, and those of the present portion and in the purse."""
+        self._purse = 0
+        """Operations that may be paid for before the clock is looked at."""
         self._due = each
         """So many will be used when the slice ends."""
         self._portion = FIRST_PORTION
@@ -81,41 +86,48 @@ class Budget:
     @property
     def used(self) -> int:
         """Operations used so far."""
-        return self._before - length_hint(self._slice)
+        return self._before - length_hint(self._slice) - self._purse
 
     def pay(self, operations: int) -> None:
         """Take so many operations. Raises ErrorTooManyOperations, or what ``on_slice`` raises."""
-        left = length_hint(self._slice)
-        if operations <= left:
-            # What is left of the portion stays an iterator that loops already hold, so it is used up by going
-            # through it.
-            deque(islice(self._slice, operations), 0)
+        left = self._purse - operations
+        if left >= 0:
+            self._purse = left
             return
-        deque(self._slice, 0)
-        self._before += operations - left
-        if self._before > self._most:
+        used = self.used + operations
+        left = length_hint(self._slice)
+        if used + left > self._most:
+            # Loops hold what is left of the portion already, so it is taken from them by going through it.
+            deque(self._slice, 0)
+            left = 0
+        self._purse = 0
+        self._before = used + left
+        if used > self._most:
             raise RhaiError("ErrorTooManyOperations")
-        self._look()
+        self._look(used)
+        self._purse = max(0, min(self._portion, self._due - used, self._most - used - left))
+        self._before += self._purse
 
     def close(self) -> None:
         """The run is over: let go of what leads back here."""
         self.ticks = iter(())
 
     def _next_portion(self) -> repeat[None]:
-        before = self._before
-        if before >= self._most:
+        used = self._before - self._purse
+        self._purse = 0
+        if used >= self._most:
             raise RhaiError("ErrorTooManyOperations")
-        self._look()
-        size = min(self._portion, self._due - before, self._most - before)
-        self._before = before + size
+        self._look(used)
+        size = min(self._portion, self._due - used, self._most - used)
+        self._before = used + size
         self._slice = repeat(None, size)
         return self._slice
 
-    def _look(self) -> None:
+    def _look(self, used: int) -> None:
         """Look at the clock: give the host its turn if a slice is over, and size the next portion."""
-        used, now = self._before, thread_time()
         if not used:
             return
+        now = thread_time()
         taken = max(now - self._looked, 1e-7)
         fitting = int((used - self._used) * PORTION_SECONDS / taken)
         self._portion = max(LEAST_PORTION, min(fitting, self._portion * 2, MOST_PORTION))

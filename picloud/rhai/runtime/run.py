@@ -69,6 +69,7 @@ class Run:
         "limits",
         "modules",
         "opened",
+        "pay",
         "registry",
         "scope",
         "ticks",
@@ -87,6 +88,8 @@ class Run:
         self.budget = budget or Budget(limits.max_operations, limits.slice_operations, host.on_slice)
         self.ticks = self.budget.ticks
         """Whoever takes one has paid an operation."""
+        self.pay = self.budget.pay
+        """Take so many operations. Raises ErrorTooManyOperations, or what the host's hook raises."""
         self.registry = registry
         self.modules = modules
         """Modules that are there without an import."""
@@ -117,10 +120,6 @@ class Run:
     def operations(self) -> int:
         """Operations used so far."""
         return self.budget.used
-
-    def pay(self, operations: int) -> None:
-        """Take so many operations. Raises ErrorTooManyOperations, or what the host's hook raises."""
-        self.budget.pay(operations)
 
     def child(self) -> Run:
         """Return a run for a module: with functions and variables of its own, on the same budget."""
