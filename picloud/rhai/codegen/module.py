@@ -78,14 +78,16 @@ class Generator(Statements):
         borrowing.mark(self, self.everything)
 
     def _plan(self, identity: str) -> None:
+        script = blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8)
         for node, scope in self.resolution.functions.items():
             number = len(self.everything) + 1
             if type(node) is syntax.Function:
                 plan = FunctionPlan(f"F{number}", node.name, node, scope)
                 self.plans.setdefault((node.name, len(node.parameters)), []).append(plan)
             elif type(node) is syntax.Closure:
-                digits = blake2b(f"{identity}:{node.line}:{node.column}:{number}".encode(), digest_size=8).hexdigest()
-                plan = FunctionPlan(f"A{number}", f"anon${digits}", node, scope)
+                closure = script.copy()
+                closure.update(f":{node.line}:{node.column}:{number}".encode())
+                plan = FunctionPlan(f"A{number}", f"anon${closure.hexdigest()}", node, scope)
                 self.closures[node] = plan
             else:
                 continue

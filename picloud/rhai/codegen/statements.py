@@ -11,10 +11,10 @@ from typing import Any
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, ranges, types
-from picloud.rhai.codegen.calls import Calls
 from picloud.rhai.codegen.emitter import RETURN, Destination, Value
 from picloud.rhai.codegen.expressions import zero
 from picloud.rhai.codegen.ranges import ALL
+from picloud.rhai.codegen.switches import Switches
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node, start
@@ -24,7 +24,7 @@ _SHORT = 64
 _JUMPS = (nodes.Return, nodes.Break, nodes.Continue)
 
 
-class Statements(Calls):
+class Statements(Switches):
     """The part of the generator for what has control flow."""
 
     loops: list[str | None]
@@ -338,78 +338,6 @@ class Statements(Calls):
         else:
             self.into(node, destination)
 
-    def switch(self, node: syntax.Switch, destination: Destination) -> None:
-        """``switch``: literals first, then ranges, as in Rust; each with its guard."""
-        subject = self.expression(node.subject)
-        self.ranges.drop(node)
-        before = dict(self.ranges.here)
-        subject = self.stored(subject) if isinstance(subject.node, nodes.Constant) else self.kept(subject)
-        literals, spans_of = [], []
-        default: syntax.Case | None = None
-        for case in node.cases:
-            plain = [
-                each for each in case.patterns if not isinstance(each, syntax.RangeExpression) and not _is_range(each)
-            ]
-            spans = [each for each in case.patterns if isinstance(each, syntax.RangeExpression) or _is_range(each)]
-            if not case.patterns:
-                default = case
-            if plain:
-                literals.append((self._any_of(subject, plain), case))
-            if spans:
-                spans_of.append((self._any_span(subject, spans), case))
-        self._cases([*literals, *spans_of], default, destination)
-        self.ranges.here = before
-
-    def _cases(self, cases: list[Any], default: syntax.Case | None, destination: Destination) -> None:
-        if not cases:
-            if default is None:
-                self.finish(None, destination)
-            else:
-                self.one_statement(default.body, destination)
-            return
-        (test, case), *rest = cases
-        before = dict(self.ranges.here)
-        body = self.collect(lambda: self.one_statement(case.body, destination))
-        self.ranges.here = before
-        if case.guard is None:
-            otherwise = self.collect(lambda: self._cases(rest, default, destination))
-            self.out.append(nodes.branch(test, body, otherwise))
-            return
-        guards: list[Any] = []
-        statements = self.collect(lambda: guards.append(self.condition(case.guard)))
-        if not statements:
-            otherwise = self.collect(lambda: self._cases(rest, default, destination))
-            self.out.append(nodes.branch(nodes.both([test, guards[0]]), body, otherwise))
-            return
-        taken = self.temporary(BOOL)
-        self.out.append(nodes.assign(taken, test))
-        self.out.append(nodes.branch(nodes.name(taken), [*statements, nodes.assign(taken, guards[0])]))
-        otherwise = self.collect(lambda: self._cases(rest, default, destination))
-        self.out.append(nodes.branch(nodes.name(taken), body, otherwise))
-
-    def _any_of(self, subject: Value, patterns: list[Any]) -> Any:
-        return nodes.either([self._is_pattern(subject, pattern) for pattern in patterns])
-
-    def _is_pattern(self, subject: Value, pattern: Node) -> Any:
-        value = self.expression(pattern)
-        literal = value.node.value if isinstance(value.node, nodes.Constant) else None
-        if literal is None and isinstance(value.node, nodes.Constant):
-            return nodes.compare(subject.node, "is", value.node)
-        if type(literal) is bool:
-            return nodes.compare(subject.node, "is", value.node)
-        if type(literal) is str or (type(literal) is int and subject.types == INT):
-            return nodes.compare(subject.node, "==", value.node)
-        if type(literal) is int:
-            return nodes.both([nodes.is_type(subject.node, "int"), nodes.compare(subject.node, "==", value.node)])
-        return nodes.call("same", [subject.node, value.node])
-
-    def _any_span(self, subject: Value, patterns: list[Any]) -> Any:
-        tests = []
-        for pattern in patterns:
-            value = self.expression(pattern)
-            tests.append(nodes.call("in_span", [value.node, subject.node]))
-        return nodes.either(tests)
-
     def _loop_result(self, destination: Destination) -> str | None:
         """Return the temporary that ``break`` brings its value to, with () in it."""
         if destination is None:
@@ -645,10 +573,6 @@ def _may_eval(node: Any) -> bool:
 
 def _is_true(node: Node) -> bool:
     return type(node) is syntax.Literal and node.value is True
-
-
-def _is_range(node: Any) -> bool:
-    return type(node) is syntax.Literal and hasattr(node.value, "start")
 
 
 def types_ceiling() -> int:

@@ -97,12 +97,12 @@ class Functions(Base):
 
     def _names(self, function: str, closing: str, to_close: str, to_separate: str) -> list[str]:
         """Read names up to the closing sign, and declare them."""
-        names: list[str] = []
+        names: dict[str, None] = {}
         while True:
             token = self.take()
             kind = token[0]
             if kind == closing:
-                return names
+                return list(names)
             if kind != "name":
                 self._refuse_parameter(token)
                 raise fault("MissingToken", token[2:], closing, to_close)
@@ -110,9 +110,9 @@ class Functions(Base):
             if name in names:
                 raise fault("FnDuplicatedParam", token[2:], function, name)
             self.scope.declare(name)
-            names.append(name)
+            names[name] = None
             if self.accept(closing):
-                return names
+                return list(names)
             self.require(",", to_separate)
 
     def _refuse_parameter(self, token: Token) -> None:
