@@ -28,6 +28,10 @@ SCRIPTS: dict[str, Callable[[int], str]] = {
     "closures in an array": lambda size: (
         "let all = [];" + "".join(f"all.push(|x| x + {i}); all[0].call(1);" for i in range(size))
     ),
+    "closures": lambda size: "let f = 1;" + "f = |x| x + 1;" * size,
+    "captures": lambda size: "let f = 1; let y = 1;" + "f = || y;" * size,
+    "parameters": lambda size: "fn f(" + ",".join(f"p{i}" for i in range(8 * size)) + ") { 1 }",
+    "cases": lambda size: "let x = 1; switch x {" + "".join(f"{i} => {i}," for i in range(size)) + "}",
     "functions that know each other": lambda size: "".join(
         f"fn f{i}(x) {{ if x {{ f{(i * 7) % size}(x) }} else {{ [x] }} }} f{i}({i}.5);" for i in range(size)
     ),
@@ -53,6 +57,14 @@ def test_a_step_more_does_not_double_the_time(name: str) -> None:
 def test_four_times_the_length_takes_about_four_times_as_long(name: str) -> None:
     short, long = seconds(SCRIPTS[name](100)), seconds(SCRIPTS[name](400))
     assert long < 9 * short, f"{long / short:.1f} times as long"
+
+
+@pytest.mark.parametrize("guard", ["", " if x >= 0"])
+@pytest.mark.parametrize("case", [0, 31, 32, 33, 64, 1999, 2000])
+def test_a_switch_has_any_number_of_cases(case: int, guard: str) -> None:
+    cases = "".join(f"{i}{guard} => {{ n += 1; {i} }}" for i in range(2000))
+    source = f"let n = 0; let x = {case}; let found = switch x {{ {cases} 3..5000 => -1 }}; [n, found]"
+    assert Engine().compile(source).run() == ([1, case] if case < 2000 else [0, -1])
 
 
 def test_more_catches_in_each_other_than_python_takes_are_an_error_of_the_language() -> None:
