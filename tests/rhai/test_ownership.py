@@ -30,6 +30,20 @@ from picloud.rhai import Engine
         ("let a = [#{v: 1}]; fn up() { this.v += 1; } let b = a; a[0].up(); [a[0].v, b[0].v]", [2, 1]),
         ("let b = blob(2); let c = b; c[0] = 7; [b[0], c[0]]", [0, 7]),
         ("let a = [1]; let t = [a, a]; t[0].push(2); [a, t]", [[1], [[1, 2], [1]]]),
+        # Who else holds a variable's array may have got it later in the same loop, in an earlier turn.
+        ("let a = []; let b = []; for i in 0..3 { a.push(i); b.push(a); } b", [[0], [0, 1], [0, 1, 2]]),
+        ("let b = []; for i in 0..2 { let a = [i]; a.push(7); b.push(a); a.push(8); } b", [[0, 7], [1, 7]]),
+        ("let m = #{}; let n = (); for k in ['x', 'y'] { m[k.to_string()] = 1; n = m; } m.z = 2; n.len()", 2),
+        ("fn made() { let a = [1]; a.push(2); a } let a = made(); let b = made(); a.push(3); [a, b]", None),
+        ("fn given(x) { x } let a = [1]; let b = given(a); b.push(2); [a, b]", [[1], [1, 2]]),
+        ("fn kept(x) { let a = [x]; a.push(x); a } let x = [1]; let a = kept(x); a[0].push(2); x", [1]),
+        ("let a = [1]; let b = [2]; a = b; a.push(3); [a, b]", [[2, 3], [2]]),
+        ("let a = [1, 2]; for x in a { if x == 1 { a.push(3); } } for x in a { a[0] = x; } a", [3, 2, 3]),
+        (
+            "let a = [1]; let i = 0; let b = (); while i < 2 { a[0] += 1; if i == 0 { b = a; } i += 1; } [a, b]",
+            [[3], [2]],
+        ),
+        ("let a = [1]; try { let b = [a]; throw b; } catch (e) { a.push(2); print(e); } a", [1, 2]),
     ],
 )
 def test_a_copy_is_a_copy(source: str, value: Any) -> None:

@@ -64,6 +64,7 @@ class Chains(Expressions):
             value = nodes.name(variable.python)
         root = Root(value, (variable.types, variable.shape), node.name, place, constant=variable.constant)
         root.declared = not variable.captured or self.is_declared(variable)
+        root.sole = node in self.sole
         return root
 
     def keys(self, steps: list[Any]) -> list[Any]:

@@ -93,14 +93,15 @@ def of_native(inference: Any, node: Any, name: str, base: Known, arguments: list
     if (
         model is None
         or (shape is None and types != STRING)
-        or not _is_standard(inference.options, name, len(arguments) + 1)
+        or not is_standard(inference.options, name, len(arguments) + 1)
     ):
         return None
     known: Known | None = model(inference, node, shape, arguments)
     return known
 
 
-def _is_standard(options: Any, name: str, count: int) -> bool:
+def is_standard(options: Any, name: str, count: int) -> bool:
+    """Whether all natives of a name and number of arguments are those of the standard packages."""
     key = ("standard", name, count)
     known = options.found.get(key)
     if known is None:

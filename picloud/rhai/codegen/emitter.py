@@ -20,6 +20,7 @@ from picloud.rhai.codegen.ranges import ALL, Bounds, Ranges
 from picloud.rhai.codegen.shapes import Shape
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution, Variable
+from picloud.rhai.syntax import Node
 
 RETURN: Final = "return"
 """The destination of a value that the function returns."""
@@ -105,6 +106,8 @@ class Emitter:
         self.in_try = 0
         self.hot = False
         self.in_loop = False
+        self.sole: set[Node] = set()
+        """Uses of variables that are the only ones to hold their values."""
         self.borrows = False
         """Whether the function has ``this`` as it is, not in a box."""
         self.uses_deeper = False

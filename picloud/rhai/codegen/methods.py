@@ -393,7 +393,7 @@ class Methods(Elements):
             return self.valued(self.direct_call(plan, None, arguments, place, cells), step)
         arguments = [each if each.stable else self.stored(each) for each in arguments]
         if plan.borrows and isinstance(root.value, nodes.Name):
-            if not root.owned:
+            if not root.owned and not root.sole:
                 is_shared = nodes.compare(nodes.call("references", [root.value]), ">", nodes.constant(DIRECT))
                 self.out.append(
                     nodes.branch(
@@ -448,7 +448,7 @@ class Methods(Elements):
         head = [nodes.name("R"), self.level, nodes.constant(step.name), root.value, passed_on, first]
         slow = nodes.assign_pair(nodes.name(result), root.value, self.calling("call_method_on", head, place))
         quick = nodes.assign(result, self._in_place(found, root.value, arguments, step))
-        self.out.append(nodes.branch(nodes.both(self._owned(root, PYTHON_NAMES[root.types])), [quick], [slow]))
+        self.guarded(self._owned(root, PYTHON_NAMES[root.types]), [quick], [slow])
         return self.fresh(result, *self.seen(step))
 
     def _pushed(self, root: Root, step: syntax.MethodCall, item: Value) -> Value:
@@ -480,7 +480,7 @@ class Methods(Elements):
         """Return the tests that a variable holds a list or dict that nobody else holds."""
         kind = {"list": ARRAY, "dict": MAP}[python]
         tests = [] if root.types == kind else [nodes.is_type(root.value, python)]
-        if root.owned:
+        if root.owned or root.sole:
             return tests
         tests.append(nodes.compare(nodes.call("references", [root.value]), "<=", nodes.constant(DIRECT)))
         return tests

@@ -14,6 +14,7 @@ from picloud.rhai.codegen.emitter import RETURN, Options
 from picloud.rhai.codegen.inference import Inference
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.ranges import Ranges
+from picloud.rhai.codegen.sole import Finder
 from picloud.rhai.codegen.speculation import guess
 from picloud.rhai.codegen.statements import Statements
 from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP
@@ -76,6 +77,7 @@ class Generator(Statements):
         self.facts.run(from_outside=from_outside)
         self.ranges = Ranges(self.facts)
         borrowing.mark(self, self.everything)
+        self.sole = Finder(self).find(script.statements, self.everything)
 
     def _plan(self, identity: str) -> None:
         script = blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8)

@@ -15,7 +15,7 @@ from picloud.rhai.runtime.ownership import DIRECT
 class Root:
     """A variable at the beginning of a chain."""
 
-    __slots__ = ("constant", "declared", "name", "owned", "place", "shape", "types", "value")
+    __slots__ = ("constant", "declared", "name", "owned", "place", "shape", "sole", "types", "value")
 
     def __init__(self, value: Any, known: Known, name: str, place: Position, *, constant: bool = False) -> None:
         self.value = value
@@ -26,6 +26,8 @@ class Root:
         self.constant = constant
         self.owned = False
         """Nobody else holds its value, which is not to be replaced by another: a borrowed ``this``."""
+        self.sole = False
+        """Nobody else holds its value (see ``codegen.sole``)."""
         self.declared = False
         """It is surely a variable that the script declares."""
 
@@ -37,7 +39,7 @@ class Way:
         self.container = root.value
         self.types = root.types
         self.shape = root.shape
-        self.own = 0 if root.owned else DIRECT
+        self.own = 0 if root.owned or root.sole else DIRECT
         """So many references there are to what nobody else holds; 0 is that there is no need to look."""
         self.tests: list[Any] = []
         self.taken: Any = None
