@@ -13,7 +13,7 @@ from typing import Any, Final
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes
 from picloud.rhai.codegen.emitter import Value
-from picloud.rhai.codegen.methods import Methods
+from picloud.rhai.codegen.inlining import Inlining
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
 from picloud.rhai.errors import Position
@@ -23,7 +23,7 @@ from picloud.rhai.syntax import start
 _SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
 
 
-class Calls(Methods):
+class Calls(Inlining):
     """The part of the generator for calls."""
 
     plans: dict[tuple[str, int], list[FunctionPlan]]
@@ -134,7 +134,12 @@ class Calls(Methods):
             python = f"B{python}"
         elif function.takes([argument.types for argument in arguments]):
             python = special_name(function)
-        return self.calling(python, [*passed, *_nodes(arguments)], place)
+
+        def called(values: list[Value]) -> Any:
+            return self.calling(python, [*passed, *_nodes(values)], place)
+
+        written = self.written_out(function, arguments, cells or [], place, called) if self.hot else None
+        return called(arguments) if written is None else written
 
     def _qualified(self, node: syntax.Call, place: Position) -> Value:
         arguments = self._arguments(node)

@@ -284,6 +284,11 @@ def stored_names(statements: list[Any]) -> set[str]:
     }
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a Python name is that of a temporary."""
+    return name[0] == "t" and name[1:].isdigit()
+
+
 def declared(variable: Variable) -> Any:
     """Return the Python variable of a declaration, to read."""
     return nodes.name(variable.python)

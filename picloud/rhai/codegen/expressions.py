@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, ranges, types
-from picloud.rhai.codegen.emitter import Destination, Emitter, Value
+from picloud.rhai.codegen.emitter import Destination, Emitter, Value, is_temporary
 from picloud.rhai.codegen.ranges import ALL, Bounds
 from picloud.rhai.codegen.shapes import UNKNOWN, Known
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, FN, INT, MAP, NUMBER, RANGE, STRING, UNIT
@@ -57,7 +57,8 @@ class Expressions(Emitter):
 
     def valued(self, code: Any, node: Node) -> Value:
         """Return the value of a node that comes by this Python expression."""
-        return Value(code, *self.seen(node))
+        ready = isinstance(code, nodes.Name) and is_temporary(code.id)
+        return Value(code, *self.seen(node), simple=ready, stable=ready)
 
     # ---------------------------------------------------------------------------------------- dispatch
 

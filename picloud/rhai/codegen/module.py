@@ -12,6 +12,7 @@ from picloud.rhai.codegen import borrowing, nodes
 from picloud.rhai.codegen.calls import special_name
 from picloud.rhai.codegen.emitter import RETURN, Options
 from picloud.rhai.codegen.inference import Inference
+from picloud.rhai.codegen.inlining import sketch
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.ranges import Ranges
 from picloud.rhai.codegen.sole import Finder
@@ -100,6 +101,7 @@ class Generator(Statements):
         for plan in self.everything:
             if plan.called or plan.escaped:
                 plan.special = self._specialised(plan)
+            plan.sketch = sketch(plan)
         functions = [self._main()]
         for plan in self.everything:
             if plan.escaped and type(plan.node) is syntax.Function:

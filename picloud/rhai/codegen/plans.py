@@ -30,6 +30,7 @@ class FunctionPlan:
         "repeats",
         "result",
         "scope",
+        "sketch",
         "special",
         "this",
         "this_type",
@@ -73,6 +74,8 @@ class FunctionPlan:
         """What its parameters may be."""
         self.special: tuple[list[int], int] | None = None
         """The guessed types of parameters that there is special code for (0 is none), and those of its result."""
+        self.sketch: Any = None
+        """What of it may be written out where it is called (see ``codegen.inlining``); None if that is nothing."""
 
     def takes(self, arguments: list[int]) -> bool:
         """Whether arguments of these types go straight to the special code."""
