@@ -48,10 +48,11 @@ def _serve(channel: Channel, memory_bytes: int) -> None:
     compiler = compiler_version() or b""
     scheduler = Scheduler(channel, memory, scripts.run)
     features = close(memory_bytes=memory_bytes, highest_fd=memory.fd)
-    # What is there now stays: the collector needn't look at it again. Values of scripts are seldom in cycles.
+    # What is there now stays: the collector needn't look at it again. Values of scripts are seldom in cycles, and a
+    # look at all of a run's values would hold up all others; those that are left are found when nothing runs.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(3_000, 20, 20)
+    gc.set_threshold(3_000, 20, 1_000_000)
     channel.send(Hello(os.getpid(), {feature.name: feature.in_force for feature in features}, compiler))
     channel.flush()
     scheduler.serve()

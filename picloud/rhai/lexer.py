@@ -22,13 +22,15 @@ the number where an operand may begin (``x = -5``, not ``x -5``), as in Rhai.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from operator import itemgetter
 from sys import intern
 from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.faults import bad_input
-from picloud.rhai.texts import Cursor, open_template, quoted, raw, template
+from picloud.rhai.texts import STEPS, Cursor, Pause, open_template, quoted, raw, template
 
 Token = tuple[str, Any, int, int]
 
@@ -84,6 +86,8 @@ _KINDS_OUTSIDE: Final[dict[str, str | None]] = {**_KINDS, **dict.fromkeys(("-", 
 _KINDS_IN_BRACES: Final = {**_KINDS_OUTSIDE, **dict.fromkeys(("{", "}", "#{"))}
 """And those that do within an interpolation."""
 
+_BATCH: Final = 256
+"""Matches of the pattern."""
 _LAST_PLACE: Final = 0xFFFF
 """Lines and columns don't count further."""
 _COLUMN: Final = itemgetter(3)
@@ -130,12 +134,29 @@ class Tokens(list[Token]):
 def tokens(source: str, max_string_size: int = 0) -> Tokens:
     """Return the tokens of a source. ``max_string_size`` is in bytes, 0 for no limit."""
     lexer = _Lexer(source, max_string_size)
+    for _ in _batches(lexer):
+        pass
+    return lexer.result()
+
+
+def one_by_one(source: str, max_string_size: int, pause: Pause | None) -> Iterator[Token]:
+    """Give the tokens of a source as they are asked for, so that a long one is never there in tokens as a whole;
+    without its documentation."""
+    lexer = _Lexer(source, max_string_size, pause)
+    for _ in _batches(lexer):
+        lexer.pause(len(lexer.found))
+        yield from lexer.taken()
+
+
+def _batches(lexer: _Lexer) -> Iterator[None]:
+    """Read a source. Gives way whenever some more tokens were found."""
+    source, most = lexer.source, lexer.limit
     add = lexer.found.append
     group, kind = 0, ";"
     while True:
         line, before = lexer.line, lexer.line_start - 1  # columns count from 1
         kinds = _KINDS_IN_BRACES if lexer.braces else _KINDS_OUTSIDE
-        for match in _TOKEN.finditer(source, lexer.at):
+        for match in islice(_TOKEN.finditer(source, lexer.at), _BATCH):
             group = match.lastindex or 0
             text = match[group]
             if group <= _SIGN:
@@ -155,7 +176,7 @@ def tokens(source: str, max_string_size: int = 0) -> Tokens:
                 kind = "float" if "." in text else "int"
                 add((kind, float(text) if "." in text else int(text), line, match.start(_NUMBER) - before))
             elif group == _STRING:
-                if max_string_size and len(text) > max_string_size // 4:
+                if most and len(text) > most // 4:
                     break
                 kind = "str"
                 add((kind, text[1:-1], line, match.start(_STRING) - before))
@@ -167,10 +188,17 @@ def tokens(source: str, max_string_size: int = 0) -> Tokens:
                     before = match.end() - 1
             else:
                 break
+        else:
+            lexer.at, lexer.line, lexer.line_start = match.end(), line, before + 1
+            yield
+            continue
         lexer.at, lexer.line, lexer.line_start = match.start(group), line, before + 1
         kind = lexer.read(kind)
         if kind == "end":
-            return lexer.result()
+            yield
+            return
+        if len(lexer.found) >= _BATCH:
+            yield
 
 
 class _Lexer(Cursor):
@@ -178,8 +206,8 @@ class _Lexer(Cursor):
 
     __slots__ = ("braces", "documents", "found")
 
-    def __init__(self, source: str, limit: int) -> None:
-        super().__init__(source, limit)
+    def __init__(self, source: str, limit: int, pause: Pause | None = None) -> None:
+        super().__init__(source, limit, pause)
         self.found: list[Token] = []
         self.documents: dict[int, list[str]] = {}
         self.braces: list[int] = []
@@ -187,10 +215,21 @@ class _Lexer(Cursor):
 
     def result(self) -> Tokens:
         """Return all tokens."""
-        found = self.found
-        if self.line >= _LAST_PLACE or max(map(_COLUMN, found)) >= _LAST_PLACE:
-            found = [(kind, value, min(line, _LAST_PLACE), min(at, _LAST_PLACE)) for kind, value, line, at in found]
+        found = self._placed()
         return Tokens(found, {found[index]: texts for index, texts in self.documents.items()})
+
+    def taken(self) -> list[Token]:
+        """Return the tokens that were found since the last call."""
+        found = list(self._placed())
+        self.found.clear()
+        self.documents.clear()
+        return found
+
+    def _placed(self) -> list[Token]:
+        found = self.found
+        if self.line >= _LAST_PLACE or max(map(_COLUMN, found), default=0) >= _LAST_PLACE:
+            return [(kind, value, min(line, _LAST_PLACE), min(at, _LAST_PLACE)) for kind, value, line, at in found]
+        return found
 
     def document(self, text: str) -> None:
         """Keep a documentation comment for the function that follows."""
@@ -280,7 +319,9 @@ class _Lexer(Cursor):
     def _comment(self, at: int) -> None:
         """Read a block comment, which may hold others."""
         depth = 0
-        for part in _COMMENT_PART.finditer(self.source, at):
+        for step, part in enumerate(_COMMENT_PART.finditer(self.source, at), 1):
+            if step % STEPS == 0:
+                self.pause(STEPS)
             if part[0] == "\n":
                 self.new_line(part.end())
                 continue

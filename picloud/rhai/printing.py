@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any, Final
 
 from picloud.rhai.errors import too_large
-from picloud.rhai.packages.budget import ordered
+from picloud.rhai.packages.budget import PIECE, ordered, pieces
 from picloud.rhai.packages.escapes import char_debug, string_debug
 from picloud.rhai.packages.numerals import float_debug, float_display
 from picloud.rhai.registry import ANY
@@ -33,6 +33,8 @@ LONGEST: Final = 2**17
 _CEILING: Final = 2**30
 _PAGE: Final = 8
 """So many elements are written for one operation."""
+_OPENED: Final = 6
+"""So many more elements it counts to begin one that holds others."""
 _CHARACTERS: Final = 16
 """So many characters of a text are."""
 _MOST_CUT: Final = 4096
@@ -182,9 +184,7 @@ def render(run: Run | None, value: Any, style: Style) -> str:
     kind = type(value)
     leaf = style.leaf
     if kind not in _NESTING or (kind is FnPtr and not style.pointers):
-        if run is not None and (kind is str or kind is bytearray):
-            run.pay(len(value) // _CHARACTERS)
-        return leaf(value)
+        return _leaf(run, value, leaf)
     meter = _Meter(run)
     out: list[str] = []
     frames: list[_Frame] = []
@@ -199,7 +199,7 @@ def render(run: Run | None, value: Any, style: Style) -> str:
             item = entry
             if frame.is_map:
                 key, item = entry
-                out.append(string_debug(key))
+                out.append(_leaf(run, key, string_debug))
                 out.append(style.key_separator)
                 if meter.full(len(key)):
                     return "".join(out)[:LONGEST] + "…"
@@ -217,9 +217,7 @@ def render(run: Run | None, value: Any, style: Style) -> str:
                 separator = "" if frame.fresh else style.separator
                 break
             else:
-                if kind is str or kind is bytearray:
-                    meter.pay(len(item))
-                text = leaf(item)
+                text = _leaf(run, item, leaf)
                 if cell is not None and style.tells_shared:
                     text += " (shared)"
             out.append(text)
@@ -235,6 +233,18 @@ def render(run: Run | None, value: Any, style: Style) -> str:
                 return "".join(out)
             frame = frames.pop()
             separator = style.separator
+
+
+def _leaf(run: Run | None, value: Any, leaf: _Leaf) -> str:
+    """Return the text of what is neither array nor map, paid for in a run, and written in pieces if it is long."""
+    kind = type(value)
+    if run is None or (kind is not str and kind is not bytearray):
+        return leaf(value)
+    if kind is str and len(value) > PIECE:
+        return '"' + "".join([string_debug(piece)[1:-1] for piece in pieces(run, value)]) + '"'
+    if len(value) >= _CHARACTERS:
+        run.pay(len(value) // _CHARACTERS)
+    return leaf(value)
 
 
 class _Frame:
@@ -254,6 +264,7 @@ class _Frame:
 
 def _opened(meter: _Meter, container: Any, cell: Shared | None, out: list[str], style: Style) -> _Frame:
     told = " (shared)" if cell is not None and style.tells_shared else ""
+    meter.elements += _OPENED
     if type(container) is dict:
         out.append(style.map_opening)
         return _Frame(meter.in_order(container), "}" + told, cell, is_map=True, fresh=True)
@@ -284,11 +295,6 @@ class _Meter:
         self.size = 0
         self.elements = 0
 
-    def pay(self, characters: int) -> None:
-        """Pay for a text that is to be written."""
-        if self.run is not None and characters >= _CHARACTERS:
-            self.run.pay(characters // _CHARACTERS)
-
     def in_order(self, members: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """Return the members of a map by their names; not all of them where the text will be cut anyway."""
         if self.run is not None:
@@ -302,8 +308,9 @@ class _Meter:
         """
         self.size += characters
         self.elements += 1
-        if self.run is not None and self.elements % _PAGE == 0:
-            self.run.pay(1)
+        if self.run is not None and self.elements >= _PAGE:
+            self.run.pay(self.elements // _PAGE)
+            self.elements = 0
         if self.size - 2 <= self.limit:
             return False
         if self.run is not None:

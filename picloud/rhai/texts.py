@@ -8,6 +8,7 @@ there. What comes out is the text, or the error to raise for it. Rhai counts col
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from picloud.rhai.errors import RhaiError
@@ -20,18 +21,23 @@ _PLAIN_TEMPLATE: Final = re.compile(r"[^`$\\\r\n]+")
 _WHITE_SPACE: Final = frozenset(
     "\t\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 )
+STEPS: Final = 256
+"""So often does reading a long source pause."""
+Pause = Callable[[int], None]
+"""What is told of each so many steps that a source takes to read, of about a microsecond each."""
 _COUNTED_NEWLINE: Final = re.compile(r'"#*\n|\n')
 
 
 class Cursor:
     """A place in a source: ``at`` is the index of the next character, ``line_start`` what columns are counted from."""
 
-    __slots__ = ("at", "limit", "line", "line_start", "source")
+    __slots__ = ("at", "limit", "line", "line_start", "pause", "source")
 
-    def __init__(self, source: str, limit: int) -> None:
+    def __init__(self, source: str, limit: int, pause: Pause | None = None) -> None:
         self.source = source
         self.limit = limit
         """Most bytes of a text; 0 for no limit."""
+        self.pause = pause or _go_on
         self.at = 0
         self.line = 1
         self.line_start = 0
@@ -46,9 +52,17 @@ class Cursor:
         self.line_start = at
 
 
+def _go_on(steps: int) -> None:
+    """Never pause."""
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 def too_long(text: str, limit: int, place: tuple[int, int]) -> RhaiError | None:
     """Return the error of a text that has more bytes than the limit."""
-    if limit and len(text) * 4 > limit and len(text.encode()) > limit:
+    if limit and len(text) * 4 > limit and _bytes(text) > limit:
         return fault("LiteralTooLarge", place, "Length of string", limit)
     return None
 
@@ -59,17 +73,21 @@ def quoted(cursor: Cursor, quote: str) -> str | RhaiError:
     opened = cursor.place(cursor.at - 1)
     plain = _PLAIN[quote].match
     parts: list[str] = []
-    length = 0
+    length = steps = 0
     skip_until = 0  # the column up to which white space at the start of a continued line is left out
     at = cursor.at
     while True:
+        steps += 1
+        if steps % STEPS == 0:
+            cursor.pause(STEPS)
         run = None if skip_until else plain(source, at)
         if run is not None:
             parts.append(run[0])
-            length += len(run[0])
             at = run.end()
-            if limit and length * 4 > limit and too_long("".join(parts), limit, opened):
-                break
+            if limit:
+                length += _bytes(run[0])
+                if length > limit:
+                    break
         if at >= size:
             return _unterminated(opened)
         sign = source[at]
@@ -79,6 +97,7 @@ def quoted(cursor: Cursor, quote: str) -> str | RhaiError:
                 break
             at += 1
             parts.append(quote)
+            length += 1
             skip_until = 0
         elif sign == "\\":
             escape = _escape(cursor, at, quote)
@@ -92,14 +111,15 @@ def quoted(cursor: Cursor, quote: str) -> str | RhaiError:
                 skip_until = opened[1] + 1
             else:
                 parts.append(text)
+                length += 1
         elif sign == "\n":
             return _unterminated(opened)
         elif sign == "\r" and source.startswith("\n", at):
             pass
         elif not (sign in _WHITE_SPACE and at - cursor.line_start < skip_until):
             parts.append(sign)
+            length += 1
             skip_until = 0
-        length += 1
     cursor.at = at
     text = "".join(parts)
     return too_long(text, limit, opened) or text
@@ -147,7 +167,9 @@ def raw(cursor: Cursor) -> str | RhaiError:
     end = source.find(closing, at + 1)
     if end < 0:
         return too_long(source[at + 1 :], cursor.limit, opened) or _unterminated(opened)
-    for newline in _COUNTED_NEWLINE.finditer(source, at + 1, end):
+    for step, newline in enumerate(_COUNTED_NEWLINE.finditer(source, at + 1, end), 1):
+        if step % STEPS == 0:
+            cursor.pause(STEPS)
         if newline[0] == "\n":  # Rhai overlooks a newline behind a quote
             cursor.new_line(newline.end())
     cursor.at = end + len(closing)
@@ -178,18 +200,22 @@ def template(cursor: Cursor, opened: tuple[int, int] | None) -> tuple[str | Rhai
     start = cursor.place(cursor.at - 1)
     place = opened
     parts: list[str] = []
-    length = 0
+    length = steps = 0
     at = cursor.at
     interpolated = False
     while True:
+        steps += 1
+        if steps % STEPS == 0:
+            cursor.pause(STEPS)
         run = _PLAIN_TEMPLATE.match(source, at)
         if run is not None:
             place = place or cursor.place(at)
             parts.append(run[0])
-            length += len(run[0])
             at = run.end()
-            if limit and length * 4 > limit and too_long("".join(parts), limit, start):
-                break
+            if limit:
+                length += _bytes(run[0])
+                if length > limit:
+                    break
         if at >= size:
             return _unterminated(place or (0, 0)), False, place or (0, 0)
         sign = source[at]

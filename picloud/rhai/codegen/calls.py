@@ -165,7 +165,7 @@ class Calls(Inlining):
             case "curry" if count > 1:
                 values = self._pointer_first(node)
                 place_of_it = nodes.constant(start(node.arguments[0]))
-                return Value(nodes.call("curry", [place_of_it, *_nodes(values)], place), FN)
+                return Value(nodes.call("curry", [nodes.name("R"), place_of_it, *_nodes(values)], place), FN)
             case "Fn" if count == 1:
                 value = self.expression(node.arguments[0])
                 where = start(node.arguments[0])

@@ -52,19 +52,20 @@ def ordered(
     *,
     key: Callable[[_Item], Any] | None = None,
     descending: bool = False,
-    piece: int = PIECE,
+    piece: int = PIECE // 4,
 ) -> list[_Item]:
     """Return the items in order, equal ones as they were. Long lists are sorted in pieces, which are then merged."""
     found = list(items)
-    charge(run, 4 * len(found) * len(found).bit_length())
+    charge(run, len(found))
     if len(found) <= piece:
+        charge(run, 4 * len(found) * len(found).bit_length())
         found.sort(key=key, reverse=descending)
         return found
     if descending:
         found.reverse()
     runs: list[list[_Item]] = []
     for start in range(0, len(found), piece):
-        run.pay(1)
+        charge(run, 4 * piece * piece.bit_length())
         runs.append(sorted(found[start : start + piece], key=key))  # type: ignore[arg-type,type-var]
     del found
     while len(runs) > 1:
@@ -80,7 +81,7 @@ def _merged(run: Run, first: list[Any], second: list[Any], key: Callable[[Any], 
     at = other = 0
     worth = key or _itself
     while at < len(first) and other < len(second):
-        run.pay(piece // PAGE)
+        charge(run, 4 * piece)
         last, other_last = min(at + piece, len(first)), min(other + piece, len(second))
         top, other_top = worth(first[last - 1]), worth(second[other_last - 1])
         if other_top < top:

@@ -19,7 +19,7 @@ from picloud.rhai.values import FnPtr
 _Values = tuple[Any, ...]
 
 _FAILED: Final = 16
-"""Operations for a call that no function answers."""
+"""Operations for a call that fails."""
 UNMOVED: Final = -1
 """The element is never a parameter, only `this`."""
 
@@ -94,7 +94,7 @@ class Callback:
             except RhaiError as error:
                 if not self._is_missing(error):
                     raise self._as_ours(error) from None
-                self._run.pay(_FAILED)
+                failed(self._run, self._pointer)
         try:
             return attempts[-1]()
         except RhaiError as error:
@@ -105,6 +105,11 @@ class Callback:
 
     def _as_ours(self, error: RhaiError) -> RhaiError:
         return error if error.is_system_exception else in_function_call(self._caller, error)
+
+
+def failed(run: Run, pointer: FnPtr) -> None:
+    """Pay for a call that failed: its error may tell the name, which may be long."""
+    run.pay(_FAILED + len(pointer.name) // 16)
 
 
 def per_element(run: Run, pointer: FnPtr, caller: str) -> Callable[[Any, int], Any]:
@@ -121,7 +126,7 @@ def comparer(run: Run, pointer: FnPtr) -> Callable[[Any, Any], Any]:
 
     quick = run.direct(pointer, 2)
     if quick is not None:
-        return _compared(quick)
+        return _compared(run, pointer, quick)
 
     def compare(first: Any, second: Any) -> Any:
         try:
@@ -129,20 +134,22 @@ def comparer(run: Run, pointer: FnPtr) -> Callable[[Any, Any], Any]:
         except RhaiError as error:
             if error.is_system_exception:
                 raise
+            failed(run, pointer)
             return None
 
     return compare
 
 
-def _compared(quick: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _compared(run: Run, pointer: FnPtr, quick: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def compare(first: Any, second: Any) -> Any:
         try:
             return quick(first, second)
         except RhaiError as error:
             if error.is_system_exception:
                 raise
-            return None
         except IndexError:
-            return None
+            pass
+        failed(run, pointer)
+        return None
 
     return compare

@@ -21,6 +21,8 @@ from picloud.rhai.values import Char, InclusiveRange, Range, Timestamp
 _EPSILON: Final = 2.0**-52
 _PAIRS: Final = 8
 """So many pairs of elements are compared for one operation."""
+_DEEPER: Final = 4
+"""So many more pairs it counts to compare two that hold others."""
 _SIZED: Final = frozenset({str, bytearray})
 _PLAIN: Final = frozenset({bool, int, str, bytearray, Range, InclusiveRange, Char, Timestamp, type(None)})
 
@@ -117,10 +119,12 @@ def _containers_equal(run: Run, x: Any, y: Any) -> bool:
     while pairs is not None:
         for first, second in pairs:
             seen += 1
-            if seen % _PAIRS == 0:
-                run.pay(1)
+            if seen >= _PAIRS:
+                run.pay(seen // _PAIRS)
+                seen = 0
             kind = type(first)
             if (kind is list or kind is dict) and type(second) is kind:
+                seen += _DEEPER
                 waiting.append(pairs)
                 pairs = _paired(run, first, second)
                 break

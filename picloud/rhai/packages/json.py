@@ -13,7 +13,7 @@ import re
 from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError, parsing, too_large
-from picloud.rhai.packages.budget import CEILING, charge
+from picloud.rhai.packages.budget import CEILING, charge, paid
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.extent import Extent, extent
 from picloud.rhai.packages.faults import mismatched_output
@@ -22,11 +22,17 @@ from picloud.rhai.parser import parse_json as parsed
 from picloud.rhai.printing import JSON, render
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.runtime.sizes import within_limits
-from picloud.rhai.syntax import Expression
-from picloud.rhai.values import type_name
+from picloud.rhai.syntax import ArrayLiteral, CharLiteral, Expression, Literal, MapLiteral
+from picloud.rhai.values import CHARS, type_name
 
 PACKAGE: Final = Package("json")
 
+_PARSING: Final = 4
+"""Operations for a token, or a step within one."""
+_EVALUATION: Final = 500
+"""Operations for an expression that has to be compiled."""
+_MOST_COMPUTED: Final = 8 * 1024
+"""Longer texts may hold no such expression: nothing can interrupt the compiler."""
 _FOREIGN_ESCAPE: Final = re.compile(r"\\(?:[/bf]|u[dD][89a-fA-F])")
 """Escapes that JSON has and the language has not."""
 
@@ -49,9 +55,7 @@ def parse_json(run: Run, text: str) -> dict[str, Any]:
     charge(run, len(text))
     value = _plain(run, text)
     if value is None:
-        # The parser takes about a microsecond for each character, and can't be interrupted.
-        run.pay(len(text))
-        value = run.evaluate(_expression(run, text))
+        value = _valued(run, _expression(run, text), len(text))
         if type(value) is not dict:
             raise mismatched_output("map", type_name(value))
         within_limits(run, value)
@@ -91,7 +95,28 @@ def _check_sizes(run: Run, held: Extent) -> None:
 
 
 def _expression(run: Run, text: str) -> Expression:
+    def pause(steps: int) -> None:
+        run.pay(_PARSING * steps)
+
     try:
-        return parsed(text, run.limits)
+        return parsed(text, run.limits, pause)
     except RhaiError as error:
+        if error.stage != "parse":
+            raise
         raise parsing(error) from None
+
+
+def _valued(run: Run, node: Expression, length: int) -> Any:
+    """Return the value of an expression in a text of some length."""
+    if isinstance(node, Literal):
+        return node.value
+    if isinstance(node, CharLiteral):
+        return CHARS[node.text]
+    if isinstance(node, ArrayLiteral):
+        return [_valued(run, item, length) for item in paid(run, node.items, 1)]
+    if isinstance(node, MapLiteral):
+        return {name: _valued(run, item, length) for name, item in paid(run, node.entries, 1)}
+    if length > _MOST_COMPUTED:
+        raise too_large("Length of string")
+    run.pay(_EVALUATION)
+    return run.evaluate(node)

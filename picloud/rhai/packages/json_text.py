@@ -193,6 +193,8 @@ _EXPONENT: Final = re.compile(r"[0-9]e[-+]")
 """What Python's encoder may spell in another way: characters that are not plain ASCII, floats with an exponent."""
 _CONTAINERS: Final = frozenset({list, dict})
 _SLICE: Final = 64
+_WRITTEN: Final = 4
+"""Operations for a value that is written by itself."""
 
 
 def written(run: Run, value: Any) -> str:
@@ -223,8 +225,7 @@ def _encoded(value: Any) -> str:
 
 
 def _write(run: Run, value: Any, out: list[str]) -> None:
-    if type(value) is str:
-        run.pay(len(value) // PAGE)
+    run.pay(_WRITTEN + (len(value) // PAGE if type(value) is str else 0))
     if type(value) not in _CONTAINERS or _fits(run, value):
         out.append(_encoded(value))
     elif type(value) is dict:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from picloud.rhai.packages.array_functions import by_name_too
 from picloud.rhai.packages.budget import PIECE, charge, ordered, paid
-from picloud.rhai.packages.callbacks import comparer
+from picloud.rhai.packages.callbacks import comparer, failed
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.packages.faults import function_not_found
 from picloud.rhai.runtime.places import Catchable, returned
@@ -39,36 +39,35 @@ _TYPE_ORDER: Final[dict[type, int]] = {
 _SORTED_AS_IS: Final = frozenset({int, float, str, bool})
 
 
-def _sort(run: Run, array: _Array, *, descending: bool) -> None:
+def _sorted(run: Run, array: _Array, *, descending: bool) -> _Array:
     if len(array) <= 1:
-        return
+        return array[:]
     kind = type(array[0])
     if any(type(element) is not kind for element in paid(run, array, 64)):
         raise function_not_found("elements of different types cannot be sorted")
     if kind is Char:
-        array[:] = ordered(run, array, key=attrgetter("text"), descending=descending)
-    elif kind in _SORTED_AS_IS:
-        array[:] = ordered(run, array, descending=descending)
-    elif kind is not type(None):
+        return ordered(run, array, key=attrgetter("text"), descending=descending)
+    if kind in _SORTED_AS_IS:
+        return ordered(run, array, descending=descending)
+    if kind is not type(None):
         raise function_not_found(f"elements of {raw_type_name(array[0])} cannot be sorted")
+    charge(run, len(array))
+    return array[:]
 
 
-def _sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
+def _sorted_by(run: Run, array: _Array, pointer: FnPtr) -> _Array:
     compare = _comparison(comparer(run, pointer))
     if len(array) <= _INSERTION:
-        _insertion_sort(array, compare)
-        return
+        return _insertion_sorted(array, compare)
     quick = run.direct(pointer, 2)
     if quick is not None and pointer.function.gives_integers:
         try:
-            array[:] = ordered(run, array, key=cmp_to_key(quick), piece=4 * PIECE)
+            return ordered(run, array, key=cmp_to_key(quick), piece=4 * PIECE)
         except Catchable as error:
             if returned(error).is_system_exception:
                 raise
-        else:
-            return
-    by_answer = cmp_to_key(compare if quick is None else _quick_comparison(quick))
-    array[:] = ordered(run, array, key=by_answer, piece=4 * PIECE)
+    by_answer = cmp_to_key(compare if quick is None else _quick_comparison(run, pointer, quick))
+    return ordered(run, array, key=by_answer, piece=4 * PIECE)
 
 
 def _by_type(first: Any, second: Any) -> int:
@@ -87,7 +86,7 @@ def _comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], int]:
     return compare
 
 
-def _quick_comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], int]:
+def _quick_comparison(run: Run, pointer: FnPtr, ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], int]:
     """Return the same with one call less for each comparison, for there are many."""
 
     def compare(first: Any, second: Any) -> int:
@@ -96,6 +95,7 @@ def _quick_comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], in
         except Catchable as error:
             if returned(error).is_system_exception:
                 raise
+            failed(run, pointer)
             return _by_type(first, second)
         if type(answer) is int:
             return answer
@@ -106,33 +106,33 @@ def _quick_comparison(ask: Callable[[Any, Any], Any]) -> Callable[[Any, Any], in
     return compare
 
 
-def _insertion_sort(array: _Array, compare: Callable[[Any, Any], int]) -> None:
-    # In a copy: the function may see the array meanwhile.
+def _insertion_sorted(array: _Array, compare: Callable[[Any, Any], int]) -> _Array:
     kept = array[:1]
     for element in array[1:]:
         place = len(kept)
         while place and compare(element, kept[place - 1]) < 0:
             place -= 1
         kept.insert(place, element)
-    array[:] = kept
+    return kept
 
 
 @PACKAGE.method("sort", "array", run=True)
 def sort(run: Run, array: _Array) -> None:
     """Sort the elements, which must be of one type; raise ErrorFunctionNotFound when they can't be."""
-    _sort(run, array, descending=False)
+    array[:] = _sorted(run, array, descending=False)
 
 
 @PACKAGE.method("sort_desc", "array", run=True)
 def sort_descending(run: Run, array: _Array) -> None:
     """Sort the elements, the highest first; raise ErrorFunctionNotFound when they can't be."""
-    _sort(run, array, descending=True)
+    array[:] = _sorted(run, array, descending=True)
 
 
 @by_name_too(PACKAGE.method, "sort")
 def sort_by(run: Run, array: _Array, pointer: FnPtr) -> None:
     """Sort the elements by what a function says of two of them."""
-    _sort_by(run, array, pointer)
+    # Not in place: the function may see the array meanwhile.
+    array[:] = _sorted_by(run, array, pointer)
 
 
 PACKAGE.method("sort_by", "array", "Fn", run=True)(sort_by)
@@ -141,25 +141,16 @@ PACKAGE.method("sort_by", "array", "Fn", run=True)(sort_by)
 @PACKAGE.method("order", "array", run=True)
 def order(run: Run, array: _Array) -> _Array:
     """Return a sorted copy; raise ErrorFunctionNotFound when the elements can't be sorted."""
-    charge(run, len(array))
-    copy = array[:]
-    _sort(run, copy, descending=False)
-    return copy
+    return _sorted(run, array, descending=False)
 
 
 @PACKAGE.method("order_desc", "array", run=True)
 def order_descending(run: Run, array: _Array) -> _Array:
     """Return a copy sorted with the highest first; raise ErrorFunctionNotFound when the elements can't be sorted."""
-    charge(run, len(array))
-    copy = array[:]
-    _sort(run, copy, descending=True)
-    return copy
+    return _sorted(run, array, descending=True)
 
 
 @PACKAGE.method("order order_by", "array", "Fn", run=True)
 def order_by(run: Run, array: _Array, pointer: FnPtr) -> _Array:
     """Return a copy sorted by what a function says of two elements."""
-    charge(run, len(array))
-    copy = array[:]
-    _sort_by(run, copy, pointer)
-    return copy
+    return _sorted_by(run, array, pointer)

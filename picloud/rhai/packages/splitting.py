@@ -6,7 +6,7 @@ what the whole text would give, but for its last piece: the next window begins w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from picloud.rhai.packages.budget import CEILING, PAGE, charge, check_array, paid, pieces
@@ -67,6 +67,27 @@ def _windows(run: Run, text: str, delimiter: str) -> Iterator[list[str]]:
     yield text[start:].split(delimiter)
 
 
+def _windows_reversed(run: Run, text: str, delimiter: str) -> Iterator[list[str]]:
+    """Give the same pieces, or others where occurrences overlap, from the right."""
+    size = max(_WINDOW, 4 * len(delimiter))
+    end = len(text)
+    while end > size:
+        charge(run, 2 * size)
+        found = text[end - size : end].rsplit(delimiter)[::-1]
+        if len(found) == 1:
+            start = text.rfind(delimiter, 0, end)
+            if start < 0:
+                break
+            charge(run, 2 * (end - start))
+            yield [text[start + len(delimiter) : end]]
+            end = start
+            continue
+        end -= size - len(found.pop())
+        yield found
+    charge(run, end)
+    yield text[:end].rsplit(delimiter)[::-1]
+
+
 def replaced(run: Run, text: str, old: str, new: str) -> str:
     """Return the text with `new` in place of every `old`; an empty one stands between all characters."""
     if old == new:
@@ -81,45 +102,62 @@ def replaced(run: Run, text: str, old: str, new: str) -> str:
     return new.join([new.join(found) for found in _windows(run, text, old)])
 
 
-def _count(run: Run, text: str, delimiter: str, most: int) -> None:
-    """Raise ErrorDataTooLarge if there will be too many pieces; pay for making them otherwise."""
-    charge(run, len(text))
-    count = min(most, text.count(delimiter) + 1)
-    check_array(run, count, 16 * count)
+def _gathered(run: Run, parts: Iterable[list[str]], most: int) -> list[str]:
+    """Return what comes in parts, up to a number. Raises ErrorDataTooLarge."""
+    found: list[str] = []
+    for part in parts:
+        check_array(run, min(len(found) + len(part), most), len(part))
+        found += part
+        if len(found) >= most:
+            break
+    return found[:most] if len(found) > most else found
 
 
 def _pieces(run: Run, text: str, delimiter: str, most: int) -> list[str]:
     """Return at most `most` pieces, from the left."""
     if most <= 1 or not text:
         return [text]
-    if delimiter and most < len(text) + 2:
-        _count(run, text, delimiter, most)
-        return text.split(delimiter, most - 1)
-    if delimiter:
-        found: list[str] = []
-        for part in _windows(run, text, delimiter):
-            check_array(run, len(found) + len(part), 0)
-            found += part
-        return found
-    charge(run, len(text))
-    # An empty delimiter stands before, between and behind all characters.
-    if most >= len(text) + 2:
-        return ["", *text, ""]
-    return ["", *text[: most - 2], text[most - 2 :]]
+    if not delimiter:
+        # It stands before, between and behind all characters.
+        if most >= len(text) + 2:
+            return ["", *_characters(run, text, len(text) + 2), ""]
+        return ["", *_characters(run, text[: most - 2], most), text[most - 2 :]]
+    if len(text) <= _WINDOW:
+        charge(run, len(text))
+        return text.split(delimiter, min(most, len(text) + 2) - 1)
+    found = _gathered(run, _windows(run, text, delimiter), most)
+    if len(found) == most:
+        found[-1] = text[_width(run, found[:-1], delimiter) :]
+    return found
 
 
 def _pieces_reversed(run: Run, text: str, delimiter: str, most: int) -> list[str]:
     """Return at most `most` pieces, from the right."""
     if most <= 1 or not text:
         return [text]
-    if delimiter:
-        _count(run, text, delimiter, most)
+    if not delimiter:
+        if most >= len(text) + 2:
+            return ["", *_characters(run, text, len(text) + 2)[::-1], ""]
+        kept = len(text) - (most - 2)
+        return ["", *_characters(run, text[kept:], most)[::-1], text[:kept]]
+    if len(text) <= _WINDOW:
+        charge(run, len(text))
         return text.rsplit(delimiter, min(most, len(text) + 2) - 1)[::-1]
-    charge(run, len(text))
-    if most >= len(text) + 2:
-        return ["", *text[::-1], ""]
-    kept = len(text) - (most - 2)
-    return ["", *text[kept:][::-1], text[:kept]]
+    found = _gathered(run, _windows_reversed(run, text, delimiter), most)
+    if len(found) == most:
+        found[-1] = text[: len(text) - _width(run, found[:-1], delimiter)]
+    return found
+
+
+def _characters(run: Run, text: str, made: int) -> list[str]:
+    check_array(run, made, 0)
+    return list(paid(run, text, 16))
+
+
+def _width(run: Run, found: list[str], delimiter: str) -> int:
+    """Return how many characters pieces take, each with a delimiter."""
+    charge(run, len(found))
+    return sum(map(len, found)) + len(found) * len(delimiter)
 
 
 @PACKAGE.reader("split", "string", "string", run=True)

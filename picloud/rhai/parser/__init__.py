@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.faults import bad_input, fault
-from picloud.rhai.lexer import Token, Tokens, tokens
+from picloud.rhai.lexer import Token, one_by_one, tokens
 from picloud.rhai.limits import Limits
 from picloud.rhai.parser.statements import Parser
 from picloud.rhai.syntax import Expression, Script
+from picloud.rhai.texts import Pause
 
 __all__ = ["parse", "parse_json"]
 
@@ -30,20 +31,21 @@ def parse(source: str, limits: Limits, *, optimize: bool = True) -> Script:
 
     Without ``optimize`` the tree is that of the source as written; so Rhai runs what is given to ``eval``.
     """
-    parser = Parser(tokens(source, limits.max_string_size), limits, optimize=optimize)
+    found = tokens(source, limits.max_string_size)
+    parser = Parser(found, limits, documents=found.documents, optimize=optimize)
     try:
         return parser.script()
     except RecursionError:
         raise fault("ExprTooDeep", parser.token[2:]) from None
 
 
-def parse_json(source: str, limits: Limits) -> Expression:
+def parse_json(source: str, limits: Limits, pause: Pause | None = None) -> Expression:
     """Return the expression that a JSON text is for Rhai: ``{`` is ``#{``, ``null`` is ``()``, names are quoted.
 
-    Raises a :class:`~picloud.rhai.errors.RhaiError` of stage "parse".
+    ``pause`` is told of the work on the way. Raises a :class:`~picloud.rhai.errors.RhaiError` of stage "parse".
     """
-    found = tokens(source, limits.max_string_size)
-    parser = Parser(Tokens([_json_token(token) for token in found], {}), limits, optimize=False)
+    found = map(_json_token, one_by_one(source, limits.max_string_size, pause))
+    parser = Parser(found, limits, documents={}, optimize=False)
     parser.only_expressions = True
     try:
         expression = parser.expression(0)

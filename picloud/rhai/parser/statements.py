@@ -12,12 +12,12 @@ A semicolon stands behind each but those that end with a block; the last one of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.faults import bad_input, fault
-from picloud.rhai.lexer import Token, Tokens
+from picloud.rhai.lexer import Token
 from picloud.rhai.limits import Limits
 from picloud.rhai.parser import folding
 from picloud.rhai.parser.control import Control
@@ -56,8 +56,10 @@ _CANNOT_BEGIN: Final = frozenset((";", "}", ")", "]", ",", "end"))
 class Parser(Operands, Operators, Control, Functions):
     """The whole parser of one source."""
 
-    def __init__(self, tokens: Tokens, limits: Limits, *, optimize: bool) -> None:
-        super().__init__(tokens, limits, optimize=optimize)
+    def __init__(
+        self, tokens: Iterable[Token], limits: Limits, *, documents: Mapping[Token, list[str]], optimize: bool
+    ) -> None:
+        super().__init__(tokens, limits, documents=documents, optimize=optimize)
         self.functions = {}
         self.function_names = set()
 

@@ -7,11 +7,12 @@ too complex here exactly when it is there, and Python's stack is never at risk.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final, NoReturn
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.faults import bad_input, fault
-from picloud.rhai.lexer import Token, Tokens
+from picloud.rhai.lexer import Token
 from picloud.rhai.limits import Limits
 from picloud.rhai.parser.scope import Scope
 
@@ -24,8 +25,10 @@ Place = tuple[int, int]
 class TokenStream:
     """The state of a parser."""
 
-    def __init__(self, tokens: Tokens, limits: Limits, *, optimize: bool) -> None:
-        self.documents = tokens.documents
+    def __init__(
+        self, tokens: Iterable[Token], limits: Limits, *, documents: Mapping[Token, list[str]], optimize: bool
+    ) -> None:
+        self.documents = documents
         self.following = iter(tokens).__next__
         """Takes the token behind :attr:`token`."""
         self.token: Token = self.following()

@@ -213,7 +213,7 @@ def call_method(
     if name == "curry":
         if kind is not FnPtr:
             raise mismatch("Fn", type_name(value))
-        return value.curried(arguments)
+        return with_arguments(run, value, arguments)
     if name == "is_shared" and not arguments:
         return False
     if kind is dict:
@@ -224,6 +224,12 @@ def call_method(
     value = None
     result, this[0] = _call_as_method(run, level, name, this, arguments)
     return result
+
+
+def with_arguments(run: Run, pointer: FnPtr, arguments: tuple[Any, ...]) -> FnPtr:
+    """Return a pointer with more curried arguments. It costs operations for those that it has."""
+    run.pay(1 + len(pointer.curry) // 16)
+    return pointer.curried(arguments)
 
 
 def _call_property(run: Run, level: int, pointer: FnPtr, this: list[Any], arguments: tuple[Any, ...]) -> Any:

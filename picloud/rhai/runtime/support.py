@@ -117,11 +117,11 @@ def rethrow(run: Run, first: BaseException, second: BaseException) -> NoReturn:
     raise again.located() from None
 
 
-def curry(place: Position, pointer: Any, *arguments: Any) -> FnPtr:
+def curry(run: Run, place: Position, pointer: Any, *arguments: Any) -> FnPtr:
     """Return a function pointer with arguments."""
     if type(pointer) is not FnPtr:
         raise mismatch("Fn", type_name(pointer), place)
-    return pointer.curried(arguments)
+    return calls.with_arguments(run, pointer, arguments)
 
 
 def pointer(run: Run, name: Any) -> FnPtr:
