@@ -15,9 +15,9 @@ from typing import Any, Final
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
 from picloud.rhai.codegen.emitter import Value, stored_names
-from picloud.rhai.codegen.expressions import Expressions
 from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
+from picloud.rhai.codegen.runs import Runs
 from picloud.rhai.codegen.shapes import UNKNOWN, find
 from picloud.rhai.codegen.types import ANY, ARRAY, BLOB, INT, MAP, STRING, UNIT
 from picloud.rhai.errors import Position
@@ -26,7 +26,7 @@ from picloud.rhai.syntax import Node, position
 _INDEX, _PROPERTY, _METHOD = 0, 1, 2
 
 
-class Chains(Expressions):
+class Chains(Runs):
     """The part of the generator for chains."""
 
     # ---------------------------------------------------------------------------------------- taking apart
@@ -46,6 +46,7 @@ class Chains(Expressions):
         if type(node) is syntax.This:
             root = Root(self.this(node).node, self.seen(node), "this", place)
             root.owned = self.borrows
+            root.node = node
             return root
         if type(node) is not syntax.Variable or node.copied:
             return None
@@ -65,6 +66,7 @@ class Chains(Expressions):
         root = Root(value, (variable.types, variable.shape), node.name, place, constant=variable.constant)
         root.declared = not variable.captured or self.is_declared(variable)
         root.sole = node in self.sole
+        root.node = node
         return root
 
     def keys(self, steps: list[Any]) -> list[Any]:
@@ -142,6 +144,9 @@ class Chains(Expressions):
             root = self.root(base)
             if root is not None:
                 return self.changing(root, steps, keys, last)
+        held = self.holding(base, steps)
+        if held is not None:
+            return self.read_steps(held.value, steps[1:], keys[1:])
         if (
             not self.is_local(base)
             or any(step.optional for step in steps)

@@ -10,8 +10,10 @@ from picloud.rhai.codegen.chains import Chains, operand
 from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.ranges import ALL
 from picloud.rhai.codegen.roots import Root, Way
+from picloud.rhai.codegen.runs import Held
 from picloud.rhai.codegen.shapes import OPEN, Shape, find
 from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP, NUMBER, STRING
+from picloud.rhai.runtime.ownership import DIRECT
 
 _KINDS: Final = {"list": ARRAY, "dict": MAP}
 
@@ -56,7 +58,7 @@ class Elements(Chains):
             self.out.append(nodes.statement(checks))
         if len(steps) <= 3 and self.hot and self._quick_assignment(root, steps, entries, value, node):
             return
-        self.out.append(self._slow_assignment(root, steps, entries, value, node))
+        self.out += self.looked_up_again(root.value, [self._slow_assignment(root, steps, entries, value, node)])
 
     def _key_makers(self, steps: list[Any]) -> list[Any]:
         makers: list[Any] = []
@@ -88,6 +90,9 @@ class Elements(Chains):
         """Return the innermost container of a chain of plain steps, its Python type, the key in it, and the tests
         that hold where everything on the way is an array or map that nobody else holds. None if there is no quick
         way."""
+        held = self.holding(root.node, steps) if root.node is not None and len(steps) == 2 else None
+        if held is not None:
+            return self._way_from(held, steps[1], keys[1])
         way = Way(root)
         if not isinstance(root.value, nodes.Name):
             way.take(self.temporary(ANY), root.value)
@@ -114,6 +119,21 @@ class Elements(Chains):
             way.types, way.shape = self.seen(step)
             way.take(self.temporary(ANY), nodes.element(way.container, key.node, place))
         return None
+
+    def _way_from(self, held: Held, step: Any, key: Any) -> tuple[Any, str, Value, list[Any]] | None:
+        """Return what ``way_down`` does, if the element is held that the chain begins with."""
+        found = self._container_kind(step, key, MAP)
+        if found is None or step.optional:
+            return None
+        python, key = found
+        tests: list[Any] = []
+        if not held.owned:
+            references = nodes.call("references", [held.value.node])
+            tests.append(nodes.compare(references, "<=", nodes.constant(DIRECT + 1)))
+            held.owned = True
+        if key.types != STRING:
+            tests.append(nodes.is_type(key.node, "str"))
+        return held.value.node, python, key, tests
 
     def _container_kind(self, step: Any, key: Any, types_: int) -> tuple[str, Value] | None:
         """Return the Python type that a step goes through, and its key."""
@@ -142,7 +162,7 @@ class Elements(Chains):
             isinstance(key.node, nodes.Constant)
             and key.node.value in (find(self._shape_before(root, steps)).sure or ())
         )
-        slow = [self._slow_assignment(root, steps, keys, value, node)]
+        slow = self.looked_up_again(root.value, [self._slow_assignment(root, steps, keys, value, node)])
         target = nodes.element(container, key.node, (last.line, last.column))
         if node.operator == "=":
             if not present and self.options.limits.max_map_size:

@@ -168,6 +168,7 @@ class Generator(Statements):
         self.holders = []
         self.in_try = 0
         self.loops = []
+        self.held, self.run_out = {}, None
         self.collected = {}
         self.returned = 0
         self.repeats = self.in_loop = self.uses_deeper = self.entered = self.has_deeper = False

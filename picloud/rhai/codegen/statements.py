@@ -37,9 +37,15 @@ class Statements(Switches):
         if not statements:
             self.finish(None, destination)
             return
-        for statement in statements[:-1]:
-            self.one_statement(statement, None)
-        self.one_statement(statements[-1], destination)
+        runs = self.find_runs(statements) if self.hot and len(statements) > 1 else {}
+        end = last = len(statements) - 1
+        for at, statement in enumerate(statements):
+            if at in runs:
+                end, prefixes = runs[at]
+                self.begin_run(prefixes)
+            self.one_statement(statement, destination if at == last else None)
+            if self.held and at + 1 == end:
+                self.end_run(_JUMPS)
 
     def one_statement(self, statement: syntax.Statement, destination: Destination) -> None:
         """Write a statement, and clear the temporaries that it left."""
