@@ -158,9 +158,13 @@ class Elements(Chains):
             return False
         container, python, key, tests = way
         last = steps[-1]
-        present = python == "list" or (
-            isinstance(key.node, nodes.Constant)
-            and key.node.value in (find(self._shape_before(root, steps)).sure or ())
+        present = (
+            python == "list"
+            or node.target in self.present
+            or (
+                isinstance(key.node, nodes.Constant)
+                and key.node.value in (find(self._shape_before(root, steps)).sure or ())
+            )
         )
         slow = self.looked_up_again(root.value, [self._slow_assignment(root, steps, keys, value, node)])
         target = nodes.element(container, key.node, (last.line, last.column))

@@ -46,7 +46,7 @@ class Value:
     ) -> None:
         self.node = node
         self.bounds = bounds
-        """Between what it is, if it is an integer."""
+        """Between what it is, if it is an integer; how long it is, if it is a text."""
         self.types = types_
         self.shape = shape
         """What is in it, if it is an array, a map or a function pointer; None if that isn't known."""
@@ -108,6 +108,8 @@ class Emitter:
         self.in_loop = False
         self.sole: set[Node] = set()
         """Uses of variables that are the only ones to hold their values."""
+        self.present: set[Node] = set()
+        """Elements of maps that are surely there when they are changed."""
         self.borrows = False
         """Whether the function has ``this`` as it is, not in a box."""
         self.uses_deeper = False
@@ -121,6 +123,8 @@ class Emitter:
         self.characters: dict[str, str] = {}
         self.natives: dict[tuple[str, tuple[int, ...]], str] = {}
         """Python names of natives, by their names and the types of their arguments."""
+        self.in_c: dict[str, str] = {}
+        """The C functions that some of these natives are, if their last argument is short."""
         self.sites: dict[Position, tuple[Any, Any]] = {}
 
     # ---------------------------------------------------------------------------------------- temporaries

@@ -130,7 +130,7 @@ class Expressions(Emitter):
             else:
                 longest += _LONGEST_NUMBER if value.types == INT else _LONG_TEXT
         if longest <= _LONG_TEXT and not 0 < self.options.limits.max_string_size < 4 * _LONG_TEXT:
-            return Value(nodes.JoinedStr(pieces), STRING)
+            return Value(nodes.JoinedStr(pieces), STRING, bounds=(0, longest))
         text = self.stored(Value(nodes.JoinedStr(pieces), STRING))
         test = nodes.compare(nodes.call("len", [text.node]), ">", nodes.constant(_LONG_TEXT))
         check = nodes.statement(nodes.call("long_text", [nodes.name("R"), text.node], position(node)))
@@ -406,6 +406,14 @@ class Expressions(Emitter):
             unit = left if left.types == UNIT else right
             if isinstance(unit.node, nodes.Constant) and not isinstance(other.node, nodes.Constant):
                 return nodes.compare(other.node, "is" if operator == "==" else "is not", nodes.constant(None))
+        if left.types == FLOAT == right.types:
+            return nodes.call(_ON_FLOATS[operator], [left.node, right.node])
+        if self.hot and FLOAT in (left.types, right.types) and self._may_be(FLOAT, left, right):
+            left, right = self.kept(left), self.kept(right)
+            quick = nodes.call(_ON_FLOATS[operator], [left.node, right.node])
+            return nodes.IfExp(
+                nodes.both(self._are(FLOAT, left, right)), quick, self._slow(operator, left, right, node)
+            )
         if self.hot:
             kind = STRING if STRING in (left.types, right.types) else INT
             if self._may_be(kind, left, right):
@@ -488,6 +496,17 @@ class Expressions(Emitter):
         if result & types.HOLDERS and name not in self.holders:
             self.holders.append(name)
         return self.fresh(name, result)
+
+
+_ON_FLOATS: Final = {
+    "==": "float_equal",
+    "!=": "float_unequal",
+    "<": "float_less",
+    "<=": "float_less_or_equal",
+    ">": "float_greater",
+    ">=": "float_greater_or_equal",
+}
+"""Floats are compared with a tolerance."""
 
 
 def _is_constant(node: Any) -> bool:

@@ -24,6 +24,9 @@ from picloud.rhai.runtime.ownership import DIRECT
 _LANGUAGE_METHODS: Final = frozenset({"call", "curry", "is_shared", "type_of"})
 
 
+_SHORT: Final = 64
+
+
 class Methods(Elements):
     """The part of the generator for methods."""
 
@@ -71,10 +74,15 @@ class Methods(Elements):
             return None
         key = name, tuple(argument.types for argument in arguments)
         python = self.natives.setdefault(key, f"N{len(self.natives) + 1}")
+        if name in ("starts_with", "ends_with") and types == [str, str]:
+            self.in_c[python] = name
         return python, native
 
     def native_call(self, python: str, native: Any, arguments: list[Any], place: Position) -> Any:
         """Return a call of a native."""
+        name = self.in_c.get(python)
+        if name is not None and _is_short(arguments[1]):
+            return nodes.call(name, arguments, place)
         if native.run and "Fn" in native.parameters:
             return self.calling(
                 "call_with_function", [nodes.name("R"), self.level, nodes.name(python), *arguments], place
@@ -484,6 +492,11 @@ class Methods(Elements):
             return tests
         tests.append(nodes.compare(nodes.call("references", [root.value]), "<=", nodes.constant(DIRECT)))
         return tests
+
+
+def _is_short(argument: Any) -> bool:
+    """Whether something is a text so short that nobody need pay for looking for it."""
+    return isinstance(argument, nodes.Constant) and type(argument.value) is str and len(argument.value) < _SHORT
 
 
 PYTHON_NAMES: Final = {ARRAY: "list", MAP: "dict"}

@@ -272,7 +272,8 @@ class Statements(Switches):
         tests = self._are(STRING, old, value)
         limit = min(self.options.limits.max_string_size or types_ceiling(), types_ceiling())
         tests.append(nodes.compare(nodes.call("len", [target]), "<", nodes.constant(limit // 8)))
-        if not (isinstance(value.node, nodes.Constant) and len(str(value.node.value)) < _SHORT):
+        is_short = isinstance(value.node, nodes.Constant) and len(str(value.node.value)) < _SHORT
+        if not is_short and not (value.types == STRING and value.bounds[1] < _SHORT):
             tests.append(nodes.compare(nodes.call("len", [value.node]), "<", nodes.constant(_SHORT)))
         joined = nodes.assign_to(target, nodes.binary("+", target, value.node))
         slow = nodes.assign_to(target, self._assigned(node, target, value))
@@ -324,6 +325,8 @@ class Statements(Switches):
         clear = self._cleared(since)
         before = dict(self.ranges.here)
         self.ranges.learn(node.condition, True)
+        if _counts(node):
+            self.present.add(node.then.statements[0].target)  # type: ignore[attr-defined]
         then = self.collect(lambda: self.block(node.then, destination))
         after_then = None if _jumps(then) else self.ranges.here
         self.ranges.here = before
@@ -571,6 +574,21 @@ def _throws(node: Any) -> bool:
                 elif isinstance(child, list):
                     waiting += [item for item in child if isinstance(item, syntax.Node)]
     return False
+
+
+def _counts(node: syntax.If) -> bool:
+    """Whether it is ``if key in map { map[key] op= value; … }``, with names and a value that change nothing."""
+    condition, first = node.condition, node.then.statements[0] if node.then.statements else None
+    if type(condition) is not syntax.Binary or condition.operator != "in" or type(first) is not syntax.Assign:
+        return False
+    target = first.target
+    if type(target) is not syntax.Index or type(first.value) not in (syntax.Literal, syntax.Variable):
+        return False
+    pairs = (target.index, condition.left), (target.base, condition.right)
+    return all(
+        type(one) is syntax.Variable and type(other) is syntax.Variable and one.name == other.name
+        for one, other in pairs
+    )
 
 
 def _may_eval(node: Any) -> bool:

@@ -12,7 +12,7 @@ from sys import getrefcount
 from typing import Any, Final, NoReturn
 
 from picloud.rhai.errors import FILL, Position, RhaiError, mismatch, parsing, thrown
-from picloud.rhai.packages import operators
+from picloud.rhai.packages import comparison, operators
 from picloud.rhai.packages.budget import CEILING, charge, utf8_length
 from picloud.rhai.packages.pointers import named
 from picloud.rhai.printing import display, to_string
@@ -249,6 +249,14 @@ HELPERS: Final[dict[str, Any]] = {
     "count": count,
     "references": getrefcount,
     "append": list.append,
+    "starts_with": str.startswith,
+    "ends_with": str.endswith,
+    "float_equal": comparison.float_equal,
+    "float_unequal": comparison.float_unequal,
+    "float_less": comparison.float_less,
+    "float_less_or_equal": comparison.float_less_or_equal,
+    "float_greater": comparison.float_greater,
+    "float_greater_or_equal": comparison.float_greater_or_equal,
     "CHARS": CHARS,
     "U": functions.UNBOUND,
     "Catchable": Catchable,
