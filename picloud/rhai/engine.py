@@ -20,6 +20,7 @@ from picloud.rhai.runtime.functions import Module
 from picloud.rhai.runtime.places import FILENAME, Catchable, returned
 from picloud.rhai.runtime.run import Host, Run
 from picloud.rhai.syntax import Expression, ExpressionStatement, Script
+from picloud.rhai.texts import Pause
 from picloud.rhai.values import name_type
 
 _DEFAULT: Final = Limits()
@@ -115,13 +116,15 @@ class Engine:
         """
         return self._of_tree(script, identity, dynamic=True, from_outside=True)
 
-    def _compiled(self, source: str, *, dynamic: bool = False, from_outside: bool = False) -> Program:
+    def _compiled(
+        self, source: str, *, dynamic: bool = False, from_outside: bool = False, pause: Pause | None = None
+    ) -> Program:
         # Trees hold no cycles, so the garbage collector would look at all their nodes again and again for nothing.
         collects = gc.isenabled()
         gc.disable()
         try:
-            tree = parse(source, self.limits, optimize=not dynamic)
-            return self._of_tree(tree, source, dynamic=dynamic, from_outside=from_outside)
+            tree = parse(source, self.limits, optimize=not dynamic, pause=pause)
+            return self._of_tree(tree, source, dynamic=dynamic, from_outside=from_outside, pause=pause)
         except (RecursionError, SyntaxError):
             # Python takes at most 20 loops and catches within each other.
             text = "Expression exceeds maximum complexity"
@@ -130,9 +133,13 @@ class Engine:
             if collects:
                 gc.enable()
 
-    def _of_tree(self, script: Script, source: str, *, dynamic: bool, from_outside: bool = False) -> Program:
+    def _of_tree(
+        self, script: Script, source: str, *, dynamic: bool, from_outside: bool = False, pause: Pause | None = None
+    ) -> Program:
         resolution = resolve(script, dynamic=dynamic)
-        tree, symbols = codegen.generate(script, resolution, self._options, source, from_outside=from_outside)
+        tree, symbols = codegen.generate(
+            script, resolution, self._options, source, from_outside=from_outside, pause=pause
+        )
         code = compile(tree, FILENAME, "exec", dont_inherit=True)
         return Program(self, code, symbols, source)
 
@@ -144,8 +151,8 @@ class Engine:
         run.compile_tree = self._tree_evaluator
         return run
 
-    def _text_compiler(self, text: str) -> Callable[[Run, int, Any], Any]:
-        program = self._compiled(text, dynamic=True)
+    def _text_compiler(self, compiling: Run, text: str) -> Callable[[Run, int, Any], Any]:
+        program = self._compiled(text, dynamic=True, pause=compiling.pay)
         if program.function_names:
             text = "Function definitions must be at global level and cannot be inside a block or another function"
             raise RhaiError.parse("WrongFnDefinition", text, None, "WrongFnDefinition")

@@ -108,6 +108,7 @@ class Program:
             "R": run,
             "T": run.budget.ticks,
             "M": run.limits.max_call_levels,
+            "P": run.budget.pay,
             "SITES": self._symbols.sites,
             "INFOS": infos,
         }

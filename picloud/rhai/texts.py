@@ -37,7 +37,7 @@ class Cursor:
         self.source = source
         self.limit = limit
         """Most bytes of a text; 0 for no limit."""
-        self.pause = pause or _go_on
+        self.pause = pause or go_on
         self.at = 0
         self.line = 1
         self.line_start = 0
@@ -52,8 +52,8 @@ class Cursor:
         self.line_start = at
 
 
-def _go_on(steps: int) -> None:
-    """Never pause."""
+def go_on(steps: int) -> None:
+    """Don't pause."""
 
 
 def _bytes(text: str) -> int:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from picloud.rhai.codegen.nodes import ALLOWED
 
-_OURS: Final = re.compile(r"[vtwKN][0-9]+|[QB]?F[0-9]+|B?A[0-9]+|S[FA][0-9]+|PA[0-9]+|[DETMRZU_]|this|main")
-_CALLED: Final = re.compile(r"[QB]?F[0-9]+|B?A[0-9]+|N[0-9]+")
+_OURS: Final = re.compile(r"[vtwKN][0-9]+|[QB]?F[0-9]+|B?A[0-9]+|S[FA][0-9]+|PA[0-9]+|[DEMPRTUZ_]|this|main")
+_CALLED: Final = re.compile(r"P|[QB]?F[0-9]+|B?A[0-9]+|N[0-9]+")
 _ATTRIBUTES: Final = frozenset({"value", "curry"})
 _LITERALS: Final = (str, int, float, bool, type(None))
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes
-from picloud.rhai.codegen.emitter import Value
+from picloud.rhai.codegen.emitter import CALL, Value
 from picloud.rhai.codegen.inlining import Inlining
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
@@ -53,6 +53,7 @@ class Calls(Inlining):
 
     def call(self, node: syntax.Call) -> Value:
         """Return the value of a call."""
+        self.weight += CALL
         place = node.line, node.column
         if node.path:
             return self._qualified(node, place)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes, types
-from picloud.rhai.codegen.emitter import Value, stored_names
+from picloud.rhai.codegen.emitter import CALL, Value, stored_names
 from picloud.rhai.codegen.ranges import SIZES
 from picloud.rhai.codegen.roots import Root
 from picloud.rhai.codegen.runs import Runs
@@ -36,6 +36,7 @@ class Chains(Runs):
         steps: list[Any] = []
         while isinstance(node, syntax.Property | syntax.Index | syntax.MethodCall):
             steps.append(node)
+            self.weight += CALL if type(node) is syntax.MethodCall else 2
             node = node.base
         steps.reverse()
         return node, steps

@@ -90,6 +90,16 @@ class Options:
         return str(native.function.__module__).startswith("picloud.rhai.packages.")
 
 
+CALL: Final = 8
+"""A call takes as long as so many other nodes."""
+_NODES: Final = 16
+"""So many nodes of a script are run for one operation."""
+_UNPAID: Final = 64
+"""So many may be run for nothing within a turn of a loop, or a call."""
+_TAKEN: Final = 4
+"""Of so many branches one is taken, about."""
+
+
 class Emitter:
     """The part of the generator that knows nothing of the language."""
 
@@ -119,6 +129,8 @@ class Emitter:
         """Whether ``E`` is there, on every way to here."""
         self.repeats = False
         """Whether the function has a loop, or calls what may be a function of a script."""
+        self.weight = 0
+        """Nodes of the script that code was written for and that nothing was paid for yet."""
         self.collected: dict[str, int] = {}
         self.characters: dict[str, str] = {}
         self.natives: dict[tuple[str, tuple[int, ...]], str] = {}
@@ -207,11 +219,21 @@ class Emitter:
     def collect(self, emit: Callable[[], Any]) -> list[Any]:
         """Return the statements that ``emit`` writes."""
         outer, self.out = self.out, []
+        weight, self.weight = self.weight, 0
         entered = self.entered, self.has_deeper
         emit()
+        self.pay_at(0)
         written, self.out = self.out, outer
+        # It may not be run each time.
+        self.weight = weight + self.weight // _TAKEN
         self.entered, self.has_deeper = entered
         return written
+
+    def pay_at(self, start: int) -> None:
+        """Pay for straight code that takes long, at an index of the written statements."""
+        if self.weight >= _UNPAID:
+            self.out.insert(start, nodes.statement(nodes.call("P", [nodes.constant(self.weight // _NODES)])))
+            self.weight = 0
 
     def finish(self, value: Value | None, destination: Destination) -> None:
         """Bring a value to where it goes."""

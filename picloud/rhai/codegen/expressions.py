@@ -65,6 +65,7 @@ class Expressions(Emitter):
     def expression(self, node: Node) -> Value:
         """Return the value of an expression."""
         handler = _HANDLERS.get(type(node))
+        self.weight += 1
         if handler is not None:
             value: Value = handler(self, node)
             return value

@@ -38,8 +38,11 @@ from picloud.rhai.codegen.types import (
 )
 from picloud.rhai.resolver import FunctionScope, Resolution
 from picloud.rhai.syntax import Node
+from picloud.rhai.texts import Pause, go_on
 
 _ROUNDS: Final = 16
+_STATEMENT: Final = 5
+"""So many microseconds it takes to look at one, about."""
 _DEPTH: Final = 6
 _NOTHING: Final[Known] = (UNIT, None)
 _LEFT: Final[Known] = (0, None)
@@ -63,6 +66,7 @@ class Inference:
         self.plans = plans
         self.closures = closures
         self.options = options
+        self.pause: Pause = go_on
         self.shapes = Shapes()
         self.join = self.shapes.join
         self.known: dict[Node, Known] = {}
@@ -194,6 +198,7 @@ class Inference:
         """Return what the last statement gives."""
         known = _NOTHING
         for statement in statements:
+            self.pause(_STATEMENT)
             known = self.of(statement)
         return known
 

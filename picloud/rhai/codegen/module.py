@@ -22,6 +22,7 @@ from picloud.rhai.codegen.types import ANY, ARRAY, FLOAT, INT, MAP
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import FunctionScope, Resolution
 from picloud.rhai.syntax import Node
+from picloud.rhai.texts import Pause, go_on
 
 MAIN = "main"
 _PYTHON: Final = {INT: "int", FLOAT: "float", ARRAY: "list", MAP: "dict"}
@@ -62,7 +63,14 @@ class Generator(Statements):
     """Makes the module of one script."""
 
     def __init__(
-        self, script: syntax.Script, resolution: Resolution, options: Options, identity: str, *, from_outside: bool
+        self,
+        script: syntax.Script,
+        resolution: Resolution,
+        options: Options,
+        identity: str,
+        *,
+        from_outside: bool,
+        pause: Pause | None,
     ) -> None:
         super().__init__()
         self.script = script
@@ -75,6 +83,7 @@ class Generator(Statements):
         self.everything: list[FunctionPlan] = []
         self._plan(identity)
         self.facts = Inference(script, resolution, self.plans, self.closures, options)
+        self.pause = self.facts.pause = pause or go_on
         self.facts.run(from_outside=from_outside)
         self.ranges = Ranges(self.facts)
         borrowing.mark(self, self.everything)
@@ -164,7 +173,7 @@ class Generator(Statements):
         self.facts.function, self.facts.scope = plan, scope
         self.ranges.begin(scope, self.script.statements if plan is None else plan.node.body.statements)
         self.out = []
-        self.temporaries = 0
+        self.temporaries = self.weight = 0
         self.holders = []
         self.in_try = 0
         self.loops = []
@@ -181,6 +190,7 @@ class Generator(Statements):
         self.keeps_constants = bool(self.plans) or bool(self.closures) or self.resolution.uses_global
         self.top_level: frozenset[Node] = frozenset(self.script.statements)
         self.statements(self.script.statements, RETURN)
+        self.pay_at(0)
         if self.uses_deeper:
             self.out.insert(0, nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1))))
         self.top_level = frozenset()
@@ -201,6 +211,7 @@ class Generator(Statements):
         self._enter(plan)
         before = len(self.out)
         self.statements(body, RETURN)
+        self.pay_at(before)
         deeper = nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))
         entry: list[Any] = [deeper] if self.uses_deeper else []
         self.out[before:before] = entry
@@ -250,11 +261,17 @@ class Generator(Statements):
 
 
 def generate(
-    script: syntax.Script, resolution: Resolution, options: Options, identity: str, *, from_outside: bool = False
+    script: syntax.Script,
+    resolution: Resolution,
+    options: Options,
+    identity: str,
+    *,
+    from_outside: bool = False,
+    pause: Pause | None = None,
 ) -> tuple[ast.Module, Symbols]:
     """Return the module of a resolved script, and what it needs to be run.
 
     ``identity`` tells closures of different scripts apart by their names. ``from_outside`` says that its functions may
-    be called with anything.
+    be called with anything. ``pause`` is told of the work on the way.
     """
-    return Generator(script, resolution, options, identity, from_outside=from_outside).module()
+    return Generator(script, resolution, options, identity, from_outside=from_outside, pause=pause).module()

@@ -18,7 +18,10 @@ from picloud.rhai.codegen.switches import Switches
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node, start
+from picloud.rhai.texts import Pause
 
+_STATEMENT = 20
+"""So many microseconds it takes to write one, about."""
 _SHORT = 64
 """Texts that are so short cost nothing to add."""
 _JUMPS = (nodes.Return, nodes.Break, nodes.Continue)
@@ -27,6 +30,8 @@ _JUMPS = (nodes.Return, nodes.Break, nodes.Continue)
 class Statements(Switches):
     """The part of the generator for what has control flow."""
 
+    pause: Pause
+    """Is told of the work on the way."""
     loops: list[str | None]
     """For each loop that we are in, the temporary that ``break`` brings its value to."""
 
@@ -40,12 +45,15 @@ class Statements(Switches):
         runs = self.find_runs(statements) if self.hot and len(statements) > 1 else {}
         end = last = len(statements) - 1
         for at, statement in enumerate(statements):
+            self.pause(_STATEMENT)
             if at in runs:
                 end, prefixes = runs[at]
                 self.begin_run(prefixes)
             self.one_statement(statement, destination if at == last else None)
             if self.held and at + 1 == end:
                 self.end_run(_JUMPS)
+            if at != last and not self.held:
+                self.pay_at(len(self.out))
 
     def one_statement(self, statement: syntax.Statement, destination: Destination) -> None:
         """Write a statement, and clear the temporaries that it left."""

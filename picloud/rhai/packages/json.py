@@ -31,7 +31,7 @@ _PARSING: Final = 4
 """Operations for a token, or a step within one."""
 _EVALUATION: Final = 500
 """Operations for an expression that has to be compiled."""
-_MOST_COMPUTED: Final = 8 * 1024
+_MOST_COMPUTED: Final = 4 * 1024
 """Longer texts may hold no such expression: nothing can interrupt the compiler."""
 _FOREIGN_ESCAPE: Final = re.compile(r"\\(?:[/bf]|u[dD][89a-fA-F])")
 """Escapes that JSON has and the language has not."""

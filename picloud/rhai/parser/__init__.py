@@ -26,13 +26,17 @@ from picloud.rhai.texts import Pause
 __all__ = ["parse", "parse_json"]
 
 
-def parse(source: str, limits: Limits, *, optimize: bool = True) -> Script:
+def parse(source: str, limits: Limits, *, optimize: bool = True, pause: Pause | None = None) -> Script:
     """Return the tree of a script. Raises a :class:`~picloud.rhai.errors.RhaiError` of stage "parse".
 
-    Without ``optimize`` the tree is that of the source as written; so Rhai runs what is given to ``eval``.
+    Without ``optimize`` the tree is that of the source as written; so Rhai runs what is given to ``eval``. With a
+    ``pause``, which is told of the work on the way, functions have no documentation.
     """
-    found = tokens(source, limits.max_string_size)
-    parser = Parser(found, limits, documents=found.documents, optimize=optimize)
+    if pause is None:
+        found = tokens(source, limits.max_string_size)
+        parser = Parser(found, limits, documents=found.documents, optimize=optimize)
+    else:
+        parser = Parser(one_by_one(source, limits.max_string_size, pause), limits, documents={}, optimize=optimize)
     try:
         return parser.script()
     except RecursionError:

@@ -5,13 +5,12 @@ element: so a turn is paid for by the same byte code that makes it, and no count
 the present portion; when that is used up, the clock is looked at, the host may get its turn, and another portion
 begins. It never ends but by raising.
 
-An operation may be a turn of an empty loop (30 ns) or a call of a native on the largest value that need not pay for
-its size (some microseconds). So portions are sized by what operations have taken lately, to last about
-:data:`PORTION_SECONDS`, and never get longer than :data:`MOST_PORTION`: even if the operations of a run turn from the
-cheapest to the dearest, the clock is looked at within 20 ms. When the count of operations that the host asked for is
-reached, or :data:`SLICE_SECONDS` have passed, the host has its turn.
-
-Natives pay out of a purse of their own, which holds another such portion: so a payment is a subtraction.
+An operation may be a turn of an empty loop (20 ns), or straight code and calls of natives that need not pay (some
+microseconds). So portions are sized by what operations have taken lately, to last about :data:`PORTION_SECONDS`, and
+never get longer than :data:`MOST_PORTION`: even if the operations of a run turn from the cheapest to the dearest, the
+clock is looked at within 20 ms. That is the machine's clock, for to ask for the thread's own time takes ten times as
+long; the latter decides whether the host has its turn early, for what other processes take is not the script's. When
+the count of operations that the host asked for is reached, or :data:`SLICE_SECONDS` have passed, the host has its turn.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from operator import length_hint
-from time import thread_time
+from time import monotonic, thread_time
 from typing import Final
 
 from picloud.rhai.errors import RhaiError
@@ -29,7 +28,7 @@ from picloud.rhai.runtime.functions import Module
 _ENDLESS: Final = 1 << 62
 FIRST_PORTION: Final = 500
 LEAST_PORTION: Final = 10
-MOST_PORTION: Final = 4_000
+MOST_PORTION: Final = 1_000
 PORTION_SECONDS: Final = 0.001
 SLICE_SECONDS: Final = 0.005
 
@@ -49,6 +48,7 @@ class Budget:
         "_slice",
         "_told",
         "_used",
+        "_worked",
         "modules",
         "resolved",
         "resolving",
@@ -73,9 +73,10 @@ class Budget:
         self._portion = FIRST_PORTION
         self._used = 0
         """Operations used when the clock was last looked at."""
-        self._looked = self._told = thread_time()
-        """When that was, and when the host had its turn, in the thread's own time: what other processes take is not
-        the script's."""
+        self._looked = self._told = monotonic()
+        """When that was, and when the host had its turn."""
+        self._worked = thread_time()
+        """The thread's own time then."""
         self._slice: repeat[None] = repeat(None, 0)
         self.modules = 0
         """Modules imported so far."""
@@ -127,12 +128,13 @@ class Budget:
         """Look at the clock: give the host its turn if a slice is over, and size the next portion."""
         if not used:
             return
-        now = thread_time()
+        now = monotonic()
         taken = max(now - self._looked, 1e-7)
         fitting = int((used - self._used) * PORTION_SECONDS / taken)
         self._portion = max(LEAST_PORTION, min(fitting, self._portion * 2, MOST_PORTION))
-        if used >= self._due or now - self._told >= SLICE_SECONDS:
+        if used >= self._due or (now - self._told >= SLICE_SECONDS and thread_time() - self._worked >= SLICE_SECONDS):
             self._each = self._on_slice(used) or self._each
             self._due = used + self._each
-            now = self._told = thread_time()
+            now = self._told = monotonic()
+            self._worked = thread_time()
         self._used, self._looked = used, now

@@ -144,6 +144,17 @@ def _place(code: CodeType, instruction: int) -> Position:
     return line or 0, column or 0
 
 
+def distance(error: BaseException) -> int:
+    """Return how many bytes of code stand before the places that an error came through, for that is how long it takes
+    to find them."""
+    found = 0
+    traceback = error.__traceback__
+    while traceback is not None:
+        found += traceback.tb_lasti
+        traceback = traceback.tb_next
+    return found
+
+
 def here(frame: FrameType | None) -> Position:
     """The place where generated code is at: in ``frame`` or the nearest one that called it."""
     while frame is not None:

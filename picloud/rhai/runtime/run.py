@@ -107,7 +107,7 @@ class Run:
         self.exports: dict[str, str] = {}
         self.opened: list[dict[str, Any]] = []
         """Names of modules that were generated for calls from outside."""
-        self.compile_text: Callable[[str], Callable[[Run, int, Any], Any]] | None = None
+        self.compile_text: Callable[[Run, str], Callable[[Run, int, Any], Any]] | None = None
         """What ``eval`` compiles its text with."""
         self.compile_tree: Callable[[Run, Any], Any] | None = None
         """What runs an expression that a native parsed."""

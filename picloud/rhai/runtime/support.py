@@ -1,8 +1,8 @@
 """The helpers that generated code sees, by the names under which it sees them. It sees nothing else.
 
 Most are the runtime's own functions; the few that stand here are too small for a module of their own. ``R`` is the
-run, ``T`` its ticks, ``M`` the deepest level of calls, ``U`` the ``this`` of a function that was not called as a
-method; those are put in per run.
+run, ``T`` its ticks, ``P`` pays for some operations, ``M`` is the deepest level of calls, ``U`` the ``this`` of a
+function that was not called as a method; those are put in per run.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from itertools import count
 from sys import getrefcount
 from typing import Any, Final, NoReturn
 
-from picloud.rhai.errors import FILL, Position, RhaiError, mismatch, parsing, thrown
+from picloud.rhai.errors import FILL, Position, RhaiError, mismatch, parsing, thrown, too_large
 from picloud.rhai.packages import comparison, operators
 from picloud.rhai.packages.budget import CEILING, charge, utf8_length
 from picloud.rhai.packages.pointers import named
 from picloud.rhai.printing import display, to_string
 from picloud.rhai.registry import not_found
 from picloud.rhai.runtime import calls, chains, functions, iteration, modules, ownership, scopes, sizes
-from picloud.rhai.runtime.places import Catchable, returned, settled
+from picloud.rhai.runtime.places import Catchable, distance, returned, settled
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import CHARS, FnPtr, InclusiveRange, Range, Shared, raw_type_name, type_name
 
@@ -81,12 +81,14 @@ def throw(value: Any) -> NoReturn:
 
 _CAUGHT: Final = 8
 """Operations for an error that is caught: its place is looked for."""
+_BYTES: Final = 64
+"""Bytes of code that are gone through for one more, to find the place."""
 
 
 def caught(run: Run, error: BaseException) -> Any:
     """Return what a script's ``catch`` variable gets; raise the error again if no script may catch it."""
+    run.pay(_CAUGHT + distance(error) // _BYTES)
     rhai = settled(error)
-    run.pay(_CAUGHT)
     if not rhai.is_catchable or rhai.kind == "Exit":
         raise rhai.located() from None
     return error_value(rhai)
@@ -160,6 +162,8 @@ def call_constant(run: Run, level: int, name: str, value: Any, arguments: tuple[
     return calls.call_method(run, level, name, [value], arguments, first)
 
 
+_MOST_COMPILED: Final = 4 * 1024
+"""Characters, for nothing can interrupt Python's compiler."""
 _COMPILED: Final = 50
 _PER_CHARACTER: Final = 2
 """Operations for compiling a text, and for each of its characters."""
@@ -170,14 +174,18 @@ def evaluate(run: Run, level: int, scope: scopes.Scope, text: Any) -> Any:
     if type(text) is not str:
         raise mismatch("string", type_name(text))
     assert run.compile_text is not None
+    if run.limits.max_operations and len(text) > _MOST_COMPILED:
+        raise too_large("Length of string")
     run.pay(_COMPILED + len(text) * _PER_CHARACTER)
     text = text.strip()
     if not text:
         return None
     try:
         try:
-            code = run.compile_text(text)
+            code = run.compile_text(run, text)
         except RhaiError as error:
+            if error.stage != "parse":
+                raise
             raise parsing(error) from None
         return code(run, level + 1, scope)
     except Catchable as error:
