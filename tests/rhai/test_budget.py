@@ -103,3 +103,11 @@ def test_a_deeply_nested_value_is_shown_without_recursion() -> None:
 def test_json_nested_too_deeply_is_an_error_of_the_language() -> None:
     error = failure('let s = ""; s.pad(40000, "["); parse_json(s)')
     assert (error.inner, error.text) == ("ErrorParsing", "Syntax error: Expression exceeds maximum complexity")
+
+
+@pytest.mark.parametrize("operator", ["==", "!=", "<", "<=", ">", ">="])
+@pytest.mark.parametrize("value", ["0.0", "-0.0", "1.5", "1e300"])
+def test_zero_is_the_one_number_that_equals_what_is_none(operator: str, value: str) -> None:
+    source = f"let z = {value}; let n = 0.0 / 0.0; [z {operator} n, n {operator} z, n {operator} n]"
+    equal = float(value) == 0 and operator in ("==", "<=", ">=")
+    assert Engine().compile(source).run() == [equal, equal, False]

@@ -419,9 +419,9 @@ class Expressions(Emitter):
             kind = STRING if STRING in (left.types, right.types) else INT
             if self._may_be(kind, left, right):
                 left, right = self.kept(left), self.kept(right)
-                quick = nodes.compare(left.node, operator, right.node)
+                ordered = nodes.compare(left.node, operator, right.node)
                 slow = self._slow(operator, left, right, node)
-                return nodes.IfExp(nodes.both(self._are(kind, left, right)), quick, slow)
+                return nodes.IfExp(nodes.both(self._are(kind, left, right)), ordered, slow)
         return self._slow(operator, left, right, node)
 
     def _contained(self, node: syntax.Binary) -> Value:

@@ -27,41 +27,43 @@ _SIZED: Final = frozenset({str, bytearray})
 _PLAIN: Final = frozenset({bool, int, str, bytearray, Range, InclusiveRange, Char, Timestamp, type(None)})
 
 
-def _scale(x: float, y: float) -> float:
+def _difference(x: float, y: float) -> float:
+    """Return x - y in parts of the larger one; 0 for zero and NaN, which therefore count as equal."""
     if x * y == 0.0:
-        return 1.0
-    x, y = abs(x), abs(y)
-    return x if x > y or y != y else y
+        return x - y
+    size, other = abs(x), abs(y)
+    scale = size if size > other or other != other else other
+    return (x - y) / scale if scale else 0.0
 
 
 def float_equal(x: float, y: float) -> bool:
     """Is x == y?"""
-    return abs(x - y) / _scale(x, y) <= _EPSILON
+    return abs(_difference(x, y)) <= _EPSILON
 
 
 def float_unequal(x: float, y: float) -> bool:
     """Is x != y? (Not the opposite of `==` for NaN and infinities: those are neither equal nor unequal.)"""
-    return abs(x - y) / _scale(x, y) > _EPSILON
+    return abs(_difference(x, y)) > _EPSILON
 
 
 def float_less(x: float, y: float) -> bool:
     """Is x < y?"""
-    return (y - x) / _scale(x, y) > _EPSILON
+    return _difference(y, x) > _EPSILON
 
 
 def float_less_or_equal(x: float, y: float) -> bool:
     """Is x <= y?"""
-    return (y - x) / _scale(x, y) > -_EPSILON
+    return _difference(y, x) > -_EPSILON
 
 
 def float_greater(x: float, y: float) -> bool:
     """Is x > y?"""
-    return (x - y) / _scale(x, y) > _EPSILON
+    return _difference(x, y) > _EPSILON
 
 
 def float_greater_or_equal(x: float, y: float) -> bool:
     """Is x >= y?"""
-    return (x - y) / _scale(x, y) > -_EPSILON
+    return _difference(x, y) > -_EPSILON
 
 
 FLOAT_COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {

@@ -179,6 +179,14 @@ def loops(limits: Limits) -> dict[str, str]:
         f"if x == 1 {{ {straight} }} "
         "for i in 0..100000 {} loop { try { throw 1; } catch { } } } f()"
     )
+    for name, statement, times in (
+        ("sums of texts", "s = `${x}${y}`; ", 9),
+        ("sums of members", "z = a[0] + m.b; ", 12),
+        ("calls", "s.to_upper(); m.keys(); ", 7),
+        ("comparisons", "t = [x, y] == [y, x]; ", 14),
+        ("mixed sums", "t = x + y; t = t + x; ", 15),
+    ):
+        scripts[f"{name}, too few to pay"] = f"{variables} for i in 0..100000 {{}} loop {{ {statement * times} }}"
     scripts["many cases"] = (
         "for i in 0..100000 {} let n = 0; loop { switch -1 { "
         + "".join(f"{i} => {{ n += 1; }}" for i in range(5000))
