@@ -39,3 +39,19 @@ def test_a_type_of_the_host_is_shown_by_its_name_or_as_the_host_says() -> None:
     engine.register_fn("to_string", lambda _: "three", "money")
     engine.register_fn("to_debug", lambda _: "money(3)", "money")
     assert engine.compile("`${money()} ${[money()]}`").run() == "three [money(3)]"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        # Right between two shortest texts, where Python takes the even digit.
+        ("549755813888.03125", "549755813888.0313"),
+        ("900719925474099.25", "9.007199254740993e14"),
+        ("8796093022208.0625", "8796093022208.063"),
+        ("8796093022208.1875", "8796093022208.188"),
+        ("-549755813888.03125", "-549755813888.0313"),
+        ("0.1 + 0.2", "0.30000000000000004"),
+    ],
+)
+def test_a_float_between_two_texts_is_shown_as_the_larger(number: str, text: str) -> None:
+    assert Engine().compile(f"let x = {number}; x.to_string()").run() == text

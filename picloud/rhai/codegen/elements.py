@@ -211,9 +211,9 @@ class Elements(Chains):
         result = nodes.binary(operator, nodes.name(old), value.node)
         old_value = Value(nodes.name(old), types_, simple=True, stable=True)
         branches: list[Any] = slow
-        if value.types & FLOAT and types_ & FLOAT:
+        if self._may_be_mixed(old_value, value):
             on_floats = [nodes.assign_to(target, result)]
-            branches = [nodes.branch(nodes.both(self._are(FLOAT, old_value, value)), on_floats, branches)]
+            branches = [nodes.branch(nodes.both(self._are_numbers(old_value, value)), on_floats, branches)]
         if value.types & INT and types_ & INT:
             new = self.temporary(INT)
             fits = self.fits(ranges.of_operation(operator, ALL, value.bounds), nodes.name(new))

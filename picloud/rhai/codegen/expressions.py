@@ -303,10 +303,10 @@ class Expressions(Emitter):
 
     def _on_float(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
         """An operation on a float, and what may be one too."""
-        if not self._may_be(FLOAT, left, right):
+        if not self._may_be_mixed(left, right):
             return Value(self._slow(operator, left, right, node), types_)
         left, right = self.kept(left), self.kept(right)
-        tests = self._are(FLOAT, left, right)
+        tests = self._are_numbers(left, right)
         if operator == "/":
             tests.append(right.node)
         slow = self._slow(operator, left, right, node)
@@ -314,6 +314,19 @@ class Expressions(Emitter):
 
     def _may_be(self, kind: int, left: Value, right: Value) -> bool:
         return bool(left.types & kind and right.types & kind)
+
+    def _may_be_mixed(self, left: Value, right: Value) -> bool:
+        """Whether both may be numbers, and one a float."""
+        return bool(left.types & NUMBER and right.types & NUMBER and (left.types | right.types) & FLOAT)
+
+    def _are_numbers(self, left: Value, right: Value) -> list[Any]:
+        """Return tests that are left to be done to be sure that both are numbers; Python goes on in floats if one is,
+        as the language does."""
+        return [
+            nodes.compare(nodes.call("type", [value.node]), "in", nodes.name("NUMBERS"))
+            for value in (left, right)
+            if value.types & ~NUMBER
+        ]
 
     def _are(self, kind: int, left: Value, right: Value) -> list[Any]:
         """Return tests that are left to be done to be sure of both types."""
@@ -372,9 +385,9 @@ class Expressions(Emitter):
         bounds = ranges.of_operation(operator, left.bounds, right.bounds)
         check = [] if ranges.within(bounds) else [nodes.branch(nodes.negate(self.fits(bounds, target.node)), [raises])]
         branches: list[Any] = [slow]
-        if self._may_be(FLOAT, left, right):
+        if self._may_be_mixed(left, right):
             again = nodes.assign(name, nodes.binary(operator, left.node, right.node))
-            branches = [nodes.branch(nodes.both(self._are(FLOAT, left, right)), [again], branches)]
+            branches = [nodes.branch(nodes.both(self._are_numbers(left, right)), [again], branches)]
         self.out.append(nodes.branch(nodes.both(self._are(INT, left, right)), [quick, *check], branches))
         return target
 
@@ -409,20 +422,18 @@ class Expressions(Emitter):
                 return nodes.compare(other.node, "is" if operator == "==" else "is not", nodes.constant(None))
         if left.types == FLOAT == right.types:
             return nodes.call(_ON_FLOATS[operator], [left.node, right.node])
-        if self.hot and FLOAT in (left.types, right.types) and self._may_be(FLOAT, left, right):
-            left, right = self.kept(left), self.kept(right)
-            quick = nodes.call(_ON_FLOATS[operator], [left.node, right.node])
-            return nodes.IfExp(
-                nodes.both(self._are(FLOAT, left, right)), quick, self._slow(operator, left, right, node)
-            )
-        if self.hot:
-            kind = STRING if STRING in (left.types, right.types) else INT
-            if self._may_be(kind, left, right):
-                left, right = self.kept(left), self.kept(right)
-                ordered = nodes.compare(left.node, operator, right.node)
-                slow = self._slow(operator, left, right, node)
-                return nodes.IfExp(nodes.both(self._are(kind, left, right)), ordered, slow)
-        return self._slow(operator, left, right, node)
+        if not self.hot:
+            return self._slow(operator, left, right, node)
+        left, right = self.kept(left), self.kept(right)
+        result = self._slow(operator, left, right, node)
+        if STRING not in (left.types, right.types) and self._may_be_mixed(left, right):
+            on_floats = nodes.call(_ON_FLOATS[operator], [left.node, right.node])
+            result = nodes.IfExp(nodes.both(self._are_numbers(left, right)), on_floats, result)
+        kind = STRING if STRING in (left.types, right.types) else INT
+        if self._may_be(kind, left, right):
+            quick = nodes.compare(left.node, operator, right.node)
+            result = nodes.IfExp(nodes.both(self._are(kind, left, right)), quick, result)
+        return result
 
     def _contained(self, node: syntax.Binary) -> Value:
         """``item in container``: the container's ``contains``."""

@@ -262,8 +262,8 @@ class Statements(Switches):
         fits = self.fits(ranges.of_operation(operator, old.bounds, value.bounds), nodes.name(name))
         stores = nodes.branch(fits, [nodes.assign_to(target, nodes.name(name))], [*slow])
         otherwise: list[Any] = slow
-        if old.types & FLOAT and value.types & FLOAT:
-            on_floats = nodes.both(self._are(FLOAT, old, value))
+        if self._may_be_mixed(old, value):
+            on_floats = nodes.both(self._are_numbers(old, value))
             otherwise = [nodes.branch(on_floats, [nodes.assign_to(target, quick)], slow)]
         if old.types & INT and value.types & INT:
             tests = nodes.both(self._are(INT, old, value))

@@ -1,7 +1,8 @@
 """How Rhai writes numbers as text, and reads them from text.
 
-Rhai shows numbers as Rust's formatter does. Python and Rust choose the same shortest digits for a float, but not the
-same layout, so the digits come from `repr` and the layout is made here:
+Rhai shows numbers as Rust's formatter does. Python and Rust choose the same shortest digits for a float, but for one
+that lies right between two texts (Rust takes the larger one, Python the even one), and not the same layout. So the
+digits come from `repr` and the layout is made here:
 
 - *display* (`print`, `to_string`, interpolation): plain digits with at least one decimal (`2.0`), and scientific form
   (`1e20`) above 10^13 and below 10^-13 (Rhai's own rule; its bounds are 32-bit floats);
@@ -12,6 +13,7 @@ same layout, so the digits come from `repr` and the layout is made here:
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Final
 
 from picloud.rhai.values import I64_MAX
@@ -24,12 +26,30 @@ _FLOAT: Final = re.compile(
 )
 
 
+_EVEN: Final = frozenset("02468")
+
+
+def _shortest(number: float) -> str:
+    """Return a finite number as `repr` does, with Rust's choice of the last digit."""
+    text = repr(number)
+    if len(text) < 17 or text[-1] not in _EVEN or "e" in text:
+        return text
+    decimals = len(text) - text.index(".") - 1
+    if not (number * (2 << decimals)).is_integer():
+        return text  # it has more binary places than the middle between two texts
+    down = Decimal(text)
+    unit = Decimal(1).scaleb(-decimals)
+    if abs(Decimal(number)) - abs(down) != unit / 2:
+        return text
+    return str(down + unit.copy_sign(down))
+
+
 def _digits_and_exponent(number: float) -> tuple[str, str, int]:
     """Return sign, shortest digits without a point, and the decimal exponent of the first digit.
 
     `number` is finite and not 0.
     """
-    text = repr(number)
+    text = _shortest(number)
     sign = ""
     if text[0] == "-":
         sign, text = "-", text[1:]
@@ -74,7 +94,7 @@ def float_display(number: float) -> str:
     if size > _DISPLAY_MAX or size < _DISPLAY_MIN:
         return _scientific(number)
     if size >= 1e-4:
-        return repr(number)  # Python and Rust agree between 10^-4 and 10^16
+        return _shortest(number)  # Python and Rust agree on the layout between 10^-4 and 10^16
     return float_plain(number)
 
 
@@ -82,7 +102,7 @@ def float_debug(number: float) -> str:
     """Return `number` as `debug` and `to_debug` show it, and as it stands inside arrays and maps."""
     size = abs(number)
     if size == 0.0 or 1e-4 <= size < 1e16:
-        return repr(number)
+        return _shortest(number)
     if number != number:
         return "NaN"
     return _scientific(number)

@@ -266,6 +266,7 @@ HELPERS: Final[dict[str, Any]] = {
     "float_greater": comparison.float_greater,
     "float_greater_or_equal": comparison.float_greater_or_equal,
     "CHARS": CHARS,
+    "NUMBERS": frozenset({int, float}),
     "U": functions.UNBOUND,
     "Catchable": Catchable,
     "open_range": Range,
