@@ -350,10 +350,11 @@ class Import(Statement):
 
 @dataclass(slots=True, eq=False)
 class Export(Statement):
-    """``export name as alias``; ``alias`` equals the name if none is given."""
+    """``export name as alias``; ``alias`` equals the name if none is given, ``place`` is the name's line and column."""
 
     name: str
     alias: str
+    place: tuple[int, int]
 
 
 # ------------------------------------------------------------------------------------------------ the whole

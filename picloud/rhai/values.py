@@ -128,6 +128,17 @@ class Shared:
         """Whether a closure was made of it yet: ``is_shared`` says so."""
         self.constant = constant
 
+    def lend(self) -> Any:
+        """Return the value and hold none until it is set again: to ask for it is a data race meanwhile."""
+        value = self.value
+        del self.value
+        return value
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the value is lent to a method that runs on it."""
+        return not hasattr(self, "value")
+
 
 class FnPtr:
     """A function pointer: a name, arguments that were curried into it, and the script function it is tied to, if

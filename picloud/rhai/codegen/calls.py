@@ -176,7 +176,7 @@ class Calls(Inlining):
             case "is_def_var" if count == 1:
                 return self._is_defined(node)
             case "is_shared" if count == 1:
-                return self._is_shared(node)
+                return self.captured(node.arguments[0])
             case "type_of" if count == 1:
                 value = self.expression(node.arguments[0])
                 return Value(nodes.call("type_name", [value.node], place), STRING)
@@ -219,8 +219,8 @@ class Calls(Inlining):
         scope: Any = nodes.name("Z") if in_script else nodes.constant(())
         return Value(nodes.call("is_defined", [value.node, nodes.constant(known), scope], where), BOOL)
 
-    def _is_shared(self, node: syntax.Call) -> Value:
-        argument = node.arguments[0]
+    def captured(self, argument: Any) -> Value:
+        """Whether a closure captured what an expression names."""
         if type(argument) is syntax.Variable:
             variable = self.resolution.bindings.get(argument)
             cell: Any = None
@@ -229,7 +229,7 @@ class Calls(Inlining):
             elif variable is not None and variable.captured:
                 cell = nodes.name(variable.python)
             if cell is not None:
-                return Value(nodes.call("is_captured", [cell]), BOOL)
+                return Value(nodes.call("is_captured", [cell], start(argument)), BOOL)
         value = self.expression(argument)
         if not value.simple:
             self.stored(value)

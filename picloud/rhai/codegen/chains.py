@@ -136,8 +136,14 @@ class Chains(Runs):
         """Return the value of a chain."""
         since = len(self.holders)
         base, steps = self.taken_apart(node)
+        if _asks_whether_shared(base, steps[0]):
+            return self.read_steps(self.captured(base), steps[1:], self.keys(steps[1:]))
         keys = self.keys(steps)
         last = self.last_change(steps)
+        if self._is_captured(base) and any(
+            type(step) is syntax.MethodCall and self.may_call(step, key) for step, key in zip(steps, keys, strict=True)
+        ):
+            return self._lending_chain(base, steps, self.settled_keys(keys, all_of_them=True), last)
         if last is not None:
             plain = self.is_local(base) and len(steps) == 1
             keys = self.settled_keys(keys, all_of_them=not plain)
@@ -156,6 +162,40 @@ class Chains(Runs):
             keys = self.settled_keys(keys, all_of_them=True)
         value = self._base(base, keys)
         return self.read_steps(value, steps, keys)
+
+    def _is_captured(self, base: Node) -> bool:
+        if type(base) is not syntax.Variable or base.copied or self.scope.dynamic:
+            return False
+        variable = self.resolution.bindings.get(base)
+        return variable is not None and variable.captured and not variable.constant
+
+    def _lending_chain(self, base: Node, steps: list[Any], keys: list[Any], last: int | None) -> Value:
+        """A chain on a captured variable whose methods may run functions: to these the variable is locked, which a
+        cell without a value is."""
+        root = self.root(base)
+        assert root is not None
+        cell = root.value
+        lent = self.temporary(types.INT)  # what it holds is given back at once
+        result = self.temporary(ANY)
+        self.out.append(nodes.assign(lent, nodes.call("lend", [cell.value])))
+        root.value = nodes.name(lent)
+        known: list[Value] = []
+
+        def go_down() -> None:
+            if last is None:
+                found = self.read_steps(Value(root.value, root.types, root.shape), steps, keys)
+            else:
+                found = self.changing(root, steps, keys, last)
+            self.out.append(nodes.assign(result, found.node))
+            known.append(found)
+
+        self.in_try += 1
+        body = self.collect(go_down)
+        self.in_try -= 1
+        returned = nodes.call("give_back", [cell.value, nodes.name(lent)], (steps[-1].line, steps[-1].column))
+        self.out.append(nodes.Try(body, [], [], [nodes.statement(returned)]))
+        self.out.append(nodes.assign(lent, nodes.constant(None)))
+        return self.fresh(result, known[0].types, known[0].shape)
 
     def _release_before_change(self, keys: list[Any], since: int) -> None:
         if self.holders and all(each.simple for key in keys if key is not None for each in listed(key)):
@@ -287,6 +327,14 @@ class Chains(Runs):
 
     # ---------------------------------------------------------------------------------------- methods
 
+    def captured(self, argument: Any) -> Value:
+        """Whether a closure captured what an expression names."""
+        raise NotImplementedError
+
+    def may_call(self, step: syntax.MethodCall, arguments: list[Value]) -> bool:
+        """Whether a method may run functions of the script."""
+        raise NotImplementedError
+
     def last_change(self, steps: list[Any]) -> int | None:
         """Return the number of the last step that may change what it is called on."""
         raise NotImplementedError
@@ -298,6 +346,13 @@ class Chains(Runs):
     def changing(self, root: Root, steps: list[Any], keys: list[Any], last: int) -> Value:
         """Return the value of a chain whose step number ``last`` may change what it is called on."""
         raise NotImplementedError
+
+
+def _asks_whether_shared(base: Node, step: Any) -> bool:
+    """Whether ``variable.is_shared()`` is asked for: the variable's cell tells, not its value."""
+    if type(base) is not syntax.Variable or type(step) is not syntax.MethodCall:
+        return False
+    return step.name == "is_shared" and not step.arguments and not step.optional
 
 
 def _is_harmless(node: Any) -> bool:

@@ -107,6 +107,20 @@ class Methods(Elements):
                 return at
         return None
 
+    def may_call(self, step: syntax.MethodCall, arguments: list[Value]) -> bool:
+        """Whether a method may run functions of the script."""
+        if step.name in _LANGUAGE_METHODS:
+            # A pointer is called all the time, and what it runs seldom sees the variable that holds it.
+            given = arguments[0].types if arguments else ANY
+            return step.name == "call" and (given == FN or not self.seen(step.base)[0] & FN)
+        count = len(step.arguments)
+        if self.script_functions_named(step.name, count):
+            return True
+        natives = list(self.options.natives(step.name, count + 1))
+        if not natives:
+            return True  # a function in a map
+        return any(argument.types & FN for argument in arguments) and any("Fn" in each.parameters for each in natives)
+
     def may_change(self, step: syntax.MethodCall) -> bool:
         """Whether a method may change what it is called on."""
         if step.name in ("curry", "is_shared", "type_of"):
@@ -414,8 +428,11 @@ class Methods(Elements):
         return self.fresh(result, *self.seen(step))
 
     def _in_box(self, root: Root, box: str, result: str, called: Any) -> None:
-        self.out.append(nodes.assign(box, nodes.List([root.value], nodes.LOAD)))
-        self.out.append(nodes.assign_to(root.value, nodes.constant(None)))
+        if isinstance(root.value, nodes.Attribute):
+            self.out.append(nodes.assign(box, nodes.List([nodes.call("lend", [root.value.value])], nodes.LOAD)))
+        else:
+            self.out.append(nodes.assign(box, nodes.List([root.value], nodes.LOAD)))
+            self.out.append(nodes.assign_to(root.value, nodes.constant(None)))
         taken_back = nodes.assign_to(root.value, nodes.element(nodes.name(box), nodes.constant(0)))
         if self.in_try or not isinstance(root.value, nodes.Name):
             self.out.append(nodes.Try([nodes.assign(result, called)], [], [], [taken_back]))

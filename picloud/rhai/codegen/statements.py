@@ -16,6 +16,7 @@ from picloud.rhai.codegen.expressions import zero
 from picloud.rhai.codegen.ranges import ALL
 from picloud.rhai.codegen.switches import Switches
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
+from picloud.rhai.errors import Position
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node, start
 from picloud.rhai.texts import Pause
@@ -119,7 +120,7 @@ class Statements(Switches):
             arguments = [nodes.name("Z"), nodes.constant(node.name), value.node, nodes.constant(node.constant)]
             self.out.append(nodes.statement(nodes.call("declare", arguments)))
             if node.exported:
-                self._export(node.name, node.name, node)
+                self._export(node.name, node.name, (node.line, node.column))
             return
         self.define(variable, value)
 
@@ -139,11 +140,11 @@ class Statements(Switches):
 
     def export(self, node: syntax.Export) -> None:
         """``export name as alias``."""
-        self._export(node.name, node.alias, node)
+        self._export(node.name, node.alias, node.place)
 
-    def _export(self, name: str, alias: str, node: Node) -> None:
+    def _export(self, name: str, alias: str, place: Position) -> None:
         arguments = [nodes.name("R"), nodes.name("Z"), nodes.constant(name), nodes.constant(alias)]
-        self.out.append(nodes.statement(nodes.call("export", arguments, (node.line, node.column))))
+        self.out.append(nodes.statement(nodes.call("export", arguments, place)))
 
     def import_module(self, node: syntax.Import) -> None:
         """``import path as alias``."""
@@ -534,7 +535,8 @@ class Statements(Switches):
 
     def _handler(self, node: syntax.Try, error: str, size: str | None) -> None:
         self._rewind(size)
-        caught = nodes.call("caught", [nodes.name("R"), nodes.name(error)])
+        # Without a place this frame would not count for an error that can't be caught and goes on outwards.
+        caught = nodes.call("caught", [nodes.name("R"), nodes.name(error)], (node.line, node.column))
         variable = self.resolution.bindings.get(node)
         if variable is None:
             self.out.append(nodes.statement(caught))

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.packages.faults import in_function_call
+from picloud.rhai.runtime.places import Catchable, returned
 from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import FnPtr
 
@@ -144,11 +145,9 @@ def _compared(run: Run, pointer: FnPtr, quick: Callable[[Any, Any], Any]) -> Cal
     def compare(first: Any, second: Any) -> Any:
         try:
             return quick(first, second)
-        except RhaiError as error:
-            if error.is_system_exception:
+        except Catchable as error:
+            if returned(error).is_system_exception:
                 raise
-        except IndexError:
-            pass
         failed(run, pointer)
         return None
 

@@ -206,13 +206,14 @@ class Parser(Operands, Operators, Control, Functions):
         level = self.deeper(level, token[2:])
         if self.token[0] in ("let", "const"):
             return self._declaration(self.take(), self.deeper(level, token[2:]), exported=True)
-        name = str(self.name()[1])
+        named = self.name()
+        name = str(named[1])
         alias = str(self.name()[1]) if self.accept("as") else name
         found = self.scope.find(name)
         if found is not None:
             found.exported = True
         self.ends_itself = False
-        return Export(*token[2:], name, alias)
+        return Export(*token[2:], name, alias, named[2:])
 
 
 def _check_chain(target: Expression) -> None:

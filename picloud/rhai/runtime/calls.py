@@ -254,6 +254,10 @@ def _call_through(run: Run, level: int, this: list[Any], arguments: tuple[Any, .
     if type(pointer) is not FnPtr:
         raise mismatch("Fn", type_name(pointer), first)
     value = None
+    for number, each in enumerate(pointer.curry, 1):
+        if type(each) is Shared and each.is_lent:
+            where = f"argument #{number} of function '{pointer.name}'"
+            raise RhaiError("ErrorDataRace", where, position=None)
     return call_pointer(run, level, pointer, tuple(rest), this)
 
 

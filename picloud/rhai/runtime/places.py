@@ -7,8 +7,8 @@ error left wraps it in an ``ErrorInFunctionCall`` with the place of the call. Wh
 look, further out, wraps only what is still outside.
 
 Three kinds of Python's own errors are part of the bargain: generated code takes an element without a look at the
-bounds, so ``IndexError`` is Rhai's ``ErrorArrayBounds``, and a recursion that is too deep for Python is
-``ErrorStackOverflow``.
+bounds, so ``IndexError`` is Rhai's ``ErrorArrayBounds``; a recursion that is too deep for Python is
+``ErrorStackOverflow``; and a cell whose value is lent has none, so ``AttributeError`` is ``ErrorDataRace``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
 from picloud.rhai.errors import FILL, Position, RhaiError
+from picloud.rhai.values import Shared
 
 FILENAME: Final = "<rhai>"
 """The file name of generated code."""
 
-Catchable: Final = (RhaiError, IndexError, RecursionError)
+Catchable: Final = (RhaiError, IndexError, RecursionError, AttributeError)
 """What may come out of generated code besides what a host's hook raises."""
 
 
@@ -92,6 +93,8 @@ def _translated(error: BaseException) -> RhaiError:
         found = _bounds(error)
         if found is not None:
             return found
+    if isinstance(error, AttributeError) and type(error.obj) is Shared:
+        return RhaiError("ErrorDataRace", position=None)
     raise error
 
 

@@ -172,7 +172,7 @@ _PER_CHARACTER: Final = 2
 def evaluate(run: Run, level: int, scope: scopes.Scope, text: Any) -> Any:
     """Run a text in a scope: ``eval``."""
     if type(text) is not str:
-        raise mismatch("string", type_name(text))
+        raise mismatch("string", raw_type_name(text))
     assert run.compile_text is not None
     if run.limits.max_operations and len(text) > _MOST_COMPILED:
         raise too_large("Length of string")
@@ -202,7 +202,17 @@ def returned_here(error: BaseException) -> RhaiError:
 
 def is_captured(cell: Shared) -> bool:
     """Whether a closure shares a variable."""
+    if cell.is_lent:
+        raise RhaiError("ErrorDataRace", position=None)
     return cell.captured
+
+
+def give_back(cell: Shared, value: Any) -> None:
+    """Set the value that a cell lent; raise ErrorDataRace if somebody assigned to the variable meanwhile."""
+    was_assigned = not cell.is_lent
+    cell.value = value
+    if was_assigned:
+        raise RhaiError("ErrorDataRace", position=None)
 
 
 def constant_cell(value: Any) -> Shared:
@@ -322,6 +332,8 @@ HELPERS: Final[dict[str, Any]] = {
     "evaluate": evaluate,
     "is_defined": scopes.is_defined,
     "is_captured": is_captured,
+    "lend": Shared.lend,
+    "give_back": give_back,
     "find": scopes.find,
     "named": scopes.named,
     "writable": scopes.writable,
