@@ -94,7 +94,7 @@ CALL: Final = 8
 """A call takes as long as so many other nodes."""
 _NODES: Final = 16
 """So many nodes of a script are run for one operation."""
-_UNPAID: Final = 128
+_UNPAID: Final = 256
 """So many may be run for nothing within a turn of a loop, or a call."""
 _TAKEN: Final = 4
 """Of so many branches one is taken, about."""

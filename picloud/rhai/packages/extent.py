@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from picloud.rhai.runtime.run import Run
 from picloud.rhai.values import I64_MAX, I64_MIN
 
 _PIECE: Final = 4096
+_MOST_COLUMNS: Final = 16
+_LEAST_ROWS: Final = 4
 _PER_OPERATION: Final = 16
 """So many values are gone through for one operation."""
 _PLAIN: Final = frozenset({int, float, bool, str, list, dict, type(None)})
@@ -60,25 +62,50 @@ def extent(run: Run, containers: list[Any], most: int | None = None) -> Extent:
                 if found.total > most:
                     return found
         deeper: list[Any] = []
-        values = chain(chain.from_iterable(arrays), chain.from_iterable(map(dict.values, maps)))
-        for piece in _pieces(values):
+        for values in chain(_values(arrays, _itself), _values(maps, dict.values)):
             if most is not None and found.total > most:
                 return found
-            run.pay(1 + len(piece) // _PER_OPERATION)
-            kinds = set(map(type, piece))
-            if not kinds <= _PLAIN:
-                found.is_plain = False
+            run.pay(1 + len(values) // _PER_OPERATION)
+            _count(found, values, deeper, integers=most is None)
+            if not found.is_plain:
                 return found
-            if str in kinds:
-                found.characters += sum([len(each) for each in piece if type(each) is str])
-            if most is None and int in kinds:
-                integers = [each for each in piece if type(each) is int]
-                if max(integers) > I64_MAX or min(integers) < I64_MIN:
-                    found.is_plain = False
-            if list in kinds or dict in kinds:
-                deeper += [each for each in piece if type(each) is list or type(each) is dict]
         level = deeper
     return found
+
+
+def _count(found: Extent, values: Sequence[Any], deeper: list[Any], *, integers: bool) -> None:
+    """Add what values there are, and collect those that hold others."""
+    kinds = set(map(type, values))
+    if not kinds <= _PLAIN:
+        found.is_plain = False
+        return
+    alike = len(kinds) == 1
+    if str in kinds:
+        found.characters += sum(map(len, values if alike else [each for each in values if type(each) is str]))
+    if integers and int in kinds:
+        numbers = values if alike else [each for each in values if type(each) is int]
+        found.is_plain = max(numbers) <= I64_MAX and min(numbers) >= I64_MIN
+    if list in kinds or dict in kinds:
+        deeper += values if alike else [each for each in values if type(each) is list or type(each) is dict]
+
+
+def _values(containers: list[Any], values_of: Callable[[Any], Iterable[Any]]) -> Iterator[Sequence[Any]]:
+    """Give all values of containers, some thousands at once.
+
+    Those of records come by columns, for a column's values are of one type as a rule.
+    """
+    step = _PIECE // _MOST_COLUMNS
+    for start in range(0, len(containers), step):
+        part = containers[start : start + step]
+        columns = len(part[0])
+        if columns <= _MOST_COLUMNS and len(part) >= _LEAST_ROWS and set(map(len, part)) == {columns}:
+            yield from zip(*map(values_of, part), strict=True)
+        else:
+            yield from _pieces(chain.from_iterable(map(values_of, part)))
+
+
+def _itself(array: list[Any]) -> list[Any]:
+    return array
 
 
 def _pieces(values: Iterable[Any]) -> Iterator[list[Any]]:

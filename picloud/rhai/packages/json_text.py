@@ -192,7 +192,8 @@ _OTHER_ESCAPE: Final = re.compile(r"\\[^\"\\nrt]")
 _EXPONENT: Final = re.compile(r"[0-9]e[-+]")
 """What Python's encoder may spell in another way: characters that are not plain ASCII, floats with an exponent."""
 _CONTAINERS: Final = frozenset({list, dict})
-_SLICE: Final = 64
+_FIRST_SLICE: Final = 64
+_MOST_SLICE: Final = 1024
 _WRITTEN: Final = 4
 """Operations for a value that is written by itself."""
 
@@ -239,15 +240,18 @@ def _write(run: Run, value: Any, out: list[str]) -> None:
         out.append("}")
     else:
         opening = "["
-        for start in range(0, len(value), _SLICE):
-            part = value[start : start + _SLICE]
-            if _fits(run, part):
-                out.append(opening)
-                out.append(_encoded(part)[1:-1])
-                opening = ","
+        at, size = 0, _FIRST_SLICE
+        while at < len(value):
+            part = value[at : at + size]
+            if len(part) > 1 and not _fits(run, part):
+                size //= 2
                 continue
-            for item in part:
-                out.append(opening)
-                _write(run, item, out)
-                opening = ","
+            out.append(opening)
+            if len(part) == 1:
+                _write(run, part[0], out)
+            else:
+                out.append(_encoded(part)[1:-1])
+            opening = ","
+            at += len(part)
+            size = min(2 * size, _MOST_SLICE)
         out.append("]")
