@@ -240,11 +240,11 @@ def _write(run: Run, value: Any, out: list[str]) -> None:
         out.append("}")
     else:
         opening = "["
-        at, size = 0, _FIRST_SLICE
+        at, size, most = 0, _FIRST_SLICE, _MOST_SLICE
         while at < len(value):
             part = value[at : at + size]
             if len(part) > 1 and not _fits(run, part):
-                size //= 2
+                size = most = len(part) // 2
                 continue
             out.append(opening)
             if len(part) == 1:
@@ -253,5 +253,5 @@ def _write(run: Run, value: Any, out: list[str]) -> None:
                 out.append(_encoded(part)[1:-1])
             opening = ","
             at += len(part)
-            size = min(2 * size, _MOST_SLICE)
+            size = min(2 * size, most)
         out.append("]")
