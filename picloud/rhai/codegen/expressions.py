@@ -362,17 +362,21 @@ class Expressions(Emitter):
         """Return the test whether a result between such bounds is within 64 bits: a side that can't be passed needs no
         look."""
         low, high = nodes.constant(I64_MIN), nodes.constant(I64_MAX)
-        if bounds[0] >= I64_MIN:
-            return nodes.compare(result, "<=", high)
-        if bounds[1] <= I64_MAX:
-            return nodes.compare(result, ">=", low)
-        if not self.hot:
-            return nodes.between(low, result, high)
-        # Python compares small numbers much quicker, and nearly all are.
-        small = nodes.both(
-            [nodes.compare(result, "<=", nodes.constant(_SMALL)), nodes.compare(result, ">=", nodes.constant(-_SMALL))]
+        above, below = bounds[0] >= I64_MIN, bounds[1] <= I64_MAX
+        wide = (
+            nodes.compare(result, "<=", high)
+            if above
+            else nodes.compare(result, ">=", low)
+            if below
+            else nodes.between(low, result, high)
         )
-        return nodes.either([small, nodes.between(low, result, high)])
+        if not self.hot:
+            return wide
+        # Python compares small numbers much quicker, and nearly all are.
+        small = [] if below else [nodes.compare(result, "<=", nodes.constant(_SMALL))]
+        if not above:
+            small.append(nodes.compare(result, ">=", nodes.constant(-_SMALL)))
+        return nodes.either([nodes.both(small), wide])
 
     def _tested(self, operator: str, left: Value, right: Value, node: Node, types_: int) -> Value:
         """An operation that is Python's if both turn out to be integers, or floats."""
