@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from picloud.rhai.errors import RhaiError
 from picloud.rhai.faults import bad_input
+from picloud.rhai.rounding import rounded
 from picloud.rhai.texts import STEPS, Cursor, Pause, open_template, quoted, raw, template
 
 Token = tuple[str, Any, int, int]
@@ -376,8 +377,8 @@ def _decimal_number(text: str) -> int | float | None:
     if text[-1] in "eE+-":
         return None
     digits = text.lstrip("-").lstrip("0") or "0"
-    if digits.isdigit() and len(digits) < 20:
+    if len(digits) < 20 and digits.isdigit():
         value = int(text[0] + digits) if text[0] == "-" else int(digits)
         if -_I64_MAX - 1 <= value <= _I64_MAX:
             return value
-    return float(text)
+    return rounded(text)

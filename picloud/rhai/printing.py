@@ -264,7 +264,7 @@ class _Frame:
 
 def _opened(meter: _Meter, container: Any, cell: Shared | None, out: list[str], style: Style) -> _Frame:
     told = " (shared)" if cell is not None and style.tells_shared else ""
-    meter.elements += _OPENED
+    meter.count(_OPENED)
     if type(container) is dict:
         out.append(style.map_opening)
         return _Frame(meter.in_order(container), "}" + told, cell, is_map=True, fresh=True)
@@ -301,16 +301,20 @@ class _Meter:
             return ((name, members[name]) for name in ordered(self.run, members))
         return iter(sorted(islice(members.items(), _MOST_CUT), key=_key))
 
+    def count(self, elements: int) -> None:
+        """Pay for elements."""
+        self.elements += elements
+        if self.run is not None and self.elements >= _PAGE:
+            self.run.pay(self.elements // _PAGE)
+            self.elements = 0
+
     def full(self, characters: int) -> bool:
         """Count one more element.
 
         Return true when the engine's own text is to be cut; raise ErrorDataTooLarge in a run.
         """
         self.size += characters
-        self.elements += 1
-        if self.run is not None and self.elements >= _PAGE:
-            self.run.pay(self.elements // _PAGE)
-            self.elements = 0
+        self.count(1)
         if self.size - 2 <= self.limit:
             return False
         if self.run is not None:

@@ -10,7 +10,7 @@ limits set no bound (Rhai's own default), `CEILING` does: no single value gets b
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -48,15 +48,15 @@ def pieces(run: Run, text: str, size: int = PIECE) -> Iterator[str]:
 
 def ordered(
     run: Run,
-    items: Iterable[_Item],
+    items: Collection[_Item],
     *,
     key: Callable[[_Item], Any] | None = None,
     descending: bool = False,
     piece: int = PIECE // 4,
 ) -> list[_Item]:
     """Return the items in order, equal ones as they were. Long lists are sorted in pieces, which are then merged."""
+    charge(run, 4 * len(items))
     found = list(items)
-    charge(run, len(found))
     if len(found) <= piece:
         charge(run, 4 * len(found) * len(found).bit_length())
         found.sort(key=key, reverse=descending)
@@ -92,7 +92,8 @@ def _merged(run: Run, first: list[Any], second: list[Any], key: Callable[[Any], 
         part.sort(key=key)  # of two runs in order: a merge
         merged += part
         at, other = end, other_end
-    return merged + first[at:] + second[other:]
+    merged += first[at:] if at < len(first) else second[other:]
+    return merged
 
 
 def _itself(item: Any) -> Any:

@@ -16,6 +16,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from picloud.rhai.rounding import rounded
 from picloud.rhai.values import I64_MAX
 
 _DISPLAY_MAX: Final = 9999999827968.0  # 1e13 as a 32-bit float
@@ -144,30 +145,4 @@ def parse_f64(text: str) -> float | str:
         return "cannot parse float from empty string"
     if not _FLOAT.fullmatch(text):
         return "invalid float literal"
-    return float(text if len(text) <= _LONGEST else _shortened(text))
-
-
-_LONGEST: Final = 2_000
-_SIGNIFICANT: Final = 800
-"""No more digits decide how a float is rounded; of the others it only matters whether there is any but zero."""
-
-
-def _shortened(text: str) -> str:
-    mantissa, _, exponent = text.lower().partition("e")
-    sign = mantissa[0] if mantissa[0] in "+-" else ""
-    whole, _, fraction = mantissa[len(sign) :].partition(".")
-    if "n" in whole:
-        return text
-    digits = (whole + fraction).lstrip("0")
-    power = -len(fraction)
-    if len(digits) > _SIGNIFICANT:
-        rest = digits[_SIGNIFICANT:].strip("0")
-        power += len(digits) - _SIGNIFICANT
-        digits = digits[:_SIGNIFICANT]
-        if rest:
-            digits, power = digits + "1", power - 1
-    # An exponent far beyond any float's needn't be read in full.
-    given = exponent.lstrip("+-").lstrip("0")
-    size = int(given or 0) if len(given) <= 12 else 10**12
-    power += -size if exponent.startswith("-") else size
-    return f"{sign}{digits or '0'}e{power}"
+    return rounded(text)

@@ -62,12 +62,17 @@ def _sorted_by(run: Run, array: _Array, pointer: FnPtr) -> _Array:
     quick = run.direct(pointer, 2)
     if quick is not None and pointer.function.gives_integers:
         try:
-            return ordered(run, array, key=cmp_to_key(quick), piece=4 * PIECE)
+            return ordered(run, array, key=cmp_to_key(quick), piece=_piece(array))
         except Catchable as error:
             if returned(error).is_system_exception:
                 raise
     by_answer = cmp_to_key(compare if quick is None else _quick_comparison(run, pointer, quick))
-    return ordered(run, array, key=by_answer, piece=4 * PIECE)
+    return ordered(run, array, key=by_answer, piece=_piece(array))
+
+
+def _piece(array: _Array) -> int:
+    """Return how many elements are sorted at once: as many as may be wrapped for it without a pause."""
+    return 4 * PIECE if len(array) <= 4 * PIECE else PIECE
 
 
 def _by_type(first: Any, second: Any) -> int:

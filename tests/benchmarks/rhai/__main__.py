@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.rhai [run | compile] [--only NAME] [--rounds N] [--limits] [--write] [--json]``."""
+"""``python -m tests.benchmarks.rhai [run | compile | slices] [--only NAME] [--rounds N] [--limits] [--write]``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from statistics import geometric_mean
 
 from picloud.executor.protocol import Limits as PlatformLimits
 from picloud.rhai import Engine, Limits
-from tests.benchmarks.rhai import compiling, page
+from tests.benchmarks.rhai import compiling, page, slices
 from tests.benchmarks.rhai.pair import Pair, names
 
 OPERATIONS = 1_000_000_000_000
 """Far more than any program needs, but a budget: so what pays for operations is in the code that is measured."""
+
+
+SLICE_TARGET = 0.020
+SHOWN = 25
 
 
 def platform_limits() -> Limits:
@@ -67,6 +71,16 @@ def compile_scripts(arguments: argparse.Namespace) -> list[dict[str, float]]:
     return rows
 
 
+def watch_slices() -> None:
+    """Run hostile scripts, and print those that kept others waiting for longest."""
+    found = sorted(slices.watched(platform_limits()), key=lambda each: -each[1].longest)
+    print(f"{len(found)} scripts; the greatest distance between two turns of the host, in ms of processor time")
+    for name, seen in found[:SHOWN]:
+        print(f"{1000 * seen.longest:8.1f}  {name}")
+    over = sum(seen.longest > SLICE_TARGET for _, seen in found)
+    print(f"above {1000 * SLICE_TARGET:.0f} ms: {over}")
+
+
 def _limits(arguments: argparse.Namespace) -> Limits:
     return platform_limits() if arguments.limits else Limits(max_operations=OPERATIONS)
 
@@ -75,7 +89,7 @@ def main() -> int:
     """Do what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench-rhai", description="Rhai programs against the same in Python")
     parser.add_argument(
-        "what", nargs="?", choices=("run", "compile"), default="run", help="what to time (default: run)"
+        "what", nargs="?", choices=("run", "compile", "slices"), default="run", help="what to time (default: run)"
     )
     parser.add_argument("--only", action="append", choices=names(), help="only this program; may be given repeatedly")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, of which the fastest counts (default: 5)")
@@ -88,6 +102,8 @@ def main() -> int:
     if arguments.write:
         about = f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}"
         page.write(run(arguments), compile_scripts(arguments), f"{datetime.now(UTC):%Y-%m-%d} ({about})")
+    elif arguments.what == "slices":
+        watch_slices()
     else:
         (run if arguments.what == "run" else compile_scripts)(arguments)
     return 0

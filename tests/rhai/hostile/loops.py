@@ -153,11 +153,10 @@ _LOOPS: Final = {
     "large default values": 'let m = #{}; loop { m.a ?? "x"; m?.b?.c; }',
     "imports": 'loop { try { import "nothing" as m; } catch { } }',
 }
-_STRAIGHT: Final = 2_000
 
 
-def loops(limits: Limits) -> dict[str, str]:
-    """Return scripts by what they are about."""
+def loops(limits: Limits, straight_lines: int = 2_000) -> dict[str, str]:
+    """Return scripts by what they are about; some are so many lines of straight code."""
     sizes = {
         "N": f"const N = {limits.max_array_size};",
         "S": f"const S = {limits.max_string_size};",
@@ -165,8 +164,8 @@ def loops(limits: Limits) -> dict[str, str]:
     }
     constants = "".join(sizes.values())
     scripts = {name: f"{constants} {source}" for name, source in _LOOPS.items()}
-    straight = "x += 1; y = x * 2; z = a[0] + m.b; m.b = z % 7; a[1] = y; " * _STRAIGHT
-    texts = "s = `${x}${y}`; t = s.len + s.to_upper().len; a.len; m.keys(); s.split(`,`); " * _STRAIGHT
+    straight = "x += 1; y = x * 2; z = a[0] + m.b; m.b = z % 7; a[1] = y; " * straight_lines
+    texts = "s = `${x}${y}`; t = s.len + s.to_upper().len; a.len; m.keys(); s.split(`,`); " * straight_lines
     variables = "let x = 1; let y = 1.5; let z = 1; let a = [1, 2]; let m = #{b: 1}; let s = ``; let t = 0;"
     scripts["straight code"] = f"{variables} {straight}"
     scripts["straight code in a function"] = (
@@ -189,15 +188,15 @@ def loops(limits: Limits) -> dict[str, str]:
         scripts[f"{name}, too few to pay"] = f"{variables} for i in 0..100000 {{}} loop {{ {statement * times} }}"
     scripts["many cases"] = (
         "for i in 0..100000 {} let n = 0; loop { switch -1 { "
-        + "".join(f"{i} => {{ n += 1; }}" for i in range(5000))
+        + "".join(f"{i} => {{ n += 1; }}" for i in range(2 * straight_lines))
         + " } }"
     )
     scripts["many conditions"] = (
         "let n = 7; for i in 0..100000 {} loop { "
-        + "".join(f"if n == {i + 10} {{ n = 5 }}" for i in range(5000))
+        + "".join(f"if n == {i + 10} {{ n = 5 }}" for i in range(2 * straight_lines))
         + " }"
     )
-    scripts["a large literal"] = "for i in 0..100000 {} let x = 1; loop { [" + "x, " * 20_000 + "]; }"
-    scripts["a long text"] = "for i in 0..100000 {} let x = 1; loop { `" + "${x}" * 20_000 + "`; }"
+    scripts["a large literal"] = "for i in 0..100000 {} let x = 1; loop { [" + "x, " * (10 * straight_lines) + "]; }"
+    scripts["a long text"] = "for i in 0..100000 {} let x = 1; loop { `" + "${x}" * (10 * straight_lines) + "`; }"
     scripts["many arguments"] = "fn f(x) { x } let x = 1; loop { " + "f(" * 20 + "x" + ")" * 20 + "; }"
     return scripts

@@ -50,7 +50,7 @@ def _calls(name: str, native: Native) -> Iterator[Call]:
             else:
                 arguments.append(str(choice))
         source = _call(name, arguments)
-        if source is not None and values:
+        if source is not None and values and (name != "+=" or type(chosen[0]) is tuple):
             yield Call(f"{name}({', '.join(native.parameters)})", source, tuple(values))
 
 
