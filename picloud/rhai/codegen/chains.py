@@ -56,7 +56,9 @@ class Chains(Runs):
             variable is None and type(self.scope.node) is syntax.Script and not self.function_named(node.name)
         ):
             cell = self.stored(Value(self.found(node), types.OTHER))
-            return Root(nodes.cell(cell.node), UNKNOWN, node.name, place)
+            root = Root(nodes.cell(cell.node), UNKNOWN, node.name, place)
+            root.cell = cell.node
+            return root
         if variable is None:
             return None
         self.ranges.forget(variable)

@@ -7,6 +7,7 @@ value in a box, a list of one element, from which the variable or element takes 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from picloud.rhai import syntax
@@ -227,6 +228,8 @@ class Methods(Elements):
 
     def changing(self, root: Root, steps: list[Any], keys: list[Any], last: int) -> Value:
         """Return the value of a chain whose step number ``last`` may change what it is called on."""
+        if root.cell is not None:
+            return self._changing_unless_constant(root, steps, keys, last)
         if last == 0:
             step = steps[0]
             if step.optional:
@@ -234,8 +237,7 @@ class Methods(Elements):
             value = self._method_of_root(root, step, keys[0])
             return self.read_steps(value, steps[1:], keys[1:])
         if root.constant:
-            value = Value(root.value, root.types, root.shape)
-            return self.read_steps(value, steps, keys)
+            return self._steps_of_constant(root, steps, keys)
         result = self.temporary(self.seen(steps[last])[0])
         arguments = [
             nodes.name("R"),
@@ -255,6 +257,35 @@ class Methods(Elements):
         else:
             self.guarded(quick[0], quick[1], [slow])
         return self.read_steps(self.fresh(result, *self.seen(steps[last])), steps[last + 1 :], keys[last + 1 :])
+
+    def _changing_unless_constant(self, root: Root, steps: list[Any], keys: list[Any], last: int) -> Value:
+        """The same for a variable that is looked up by its name: only at run time it is known to be a constant."""
+        result = self.temporary(ANY)
+        cell, root.cell = root.cell, None
+        found = Root(root.value, (root.types, root.shape), root.name, root.place, constant=True)
+        ways = []
+        for each in (found, root):
+            emit = partial(self._changed_into, result, each, steps, keys, last)
+            ways.append(self.collect(emit))
+        self.out.append(nodes.branch(nodes.call("is_constant", [cell]), *ways))
+        return self.fresh(result, ANY)
+
+    def _changed_into(self, result: str, root: Root, steps: list[Any], keys: list[Any], last: int) -> None:
+        self.out.append(nodes.assign(result, self.changing(root, steps, keys, last).node))
+
+    def _steps_of_constant(self, root: Root, steps: list[Any], keys: list[Any]) -> Value:
+        """A chain on a constant: what belongs to it is constant too, up to the result of the first method."""
+        value = Value(root.value, root.types, root.shape)
+        at = next(at for at, step in enumerate(steps) if type(step) is syntax.MethodCall)
+        step = steps[at]
+        if any(each.optional for each in steps[: at + 1]):
+            return self.read_steps(value, steps, keys)
+        value = self.read_steps(value, steps[:at], keys[:at])
+        first = nodes.constant(self.step_constant(step).value[5])
+        given = nodes.Tuple([argument.node for argument in keys[at]], nodes.LOAD)
+        passed = [nodes.name("R"), self.level, nodes.constant(step.name), value.node, given, first]
+        called = self.calling("call_constant", passed, (step.line, step.column))
+        return self.read_steps(Value(called, ANY), steps[at + 1 :], keys[at + 1 :])
 
     def _quick_element_method(
         self, root: Root, steps: list[Any], keys: list[Any], result: str

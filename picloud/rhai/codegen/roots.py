@@ -15,7 +15,7 @@ from picloud.rhai.runtime.ownership import DIRECT
 class Root:
     """A variable at the beginning of a chain."""
 
-    __slots__ = ("constant", "declared", "name", "node", "owned", "place", "shape", "sole", "types", "value")
+    __slots__ = ("cell", "constant", "declared", "name", "node", "owned", "place", "shape", "sole", "types", "value")
 
     def __init__(self, value: Any, known: Known, name: str, place: Position, *, constant: bool = False) -> None:
         self.value = value
@@ -24,6 +24,8 @@ class Root:
         self.name = name
         self.place = place
         self.constant = constant
+        self.cell: Any = None
+        """Its cell if that tells whether it is a constant."""
         self.node: Any = None
         """The name itself, if it is a variable of the function or ``this``."""
         self.owned = False

@@ -207,6 +207,11 @@ def is_captured(cell: Shared) -> bool:
     return cell.captured
 
 
+def is_constant(cell: Shared) -> bool:
+    """Whether a variable is a constant."""
+    return cell.constant
+
+
 def give_back(cell: Shared, value: Any) -> None:
     """Set the value that a cell lent; raise ErrorDataRace if somebody assigned to the variable meanwhile."""
     was_assigned = not cell.is_lent
@@ -332,6 +337,7 @@ HELPERS: Final[dict[str, Any]] = {
     "evaluate": evaluate,
     "is_defined": scopes.is_defined,
     "is_captured": is_captured,
+    "is_constant": is_constant,
     "lend": Shared.lend,
     "give_back": give_back,
     "find": scopes.find,
