@@ -47,7 +47,7 @@ def choice(parts: list[str]) -> Any:
 
 
 def row(parts: list[str]) -> Any:
-    found = []
+    found: list[Any] = []
     while parts and parts[0] not in ("|", "]", "}", ")"):
         part = parts.pop(0)
         kind = {"[": "maybe", "{": "many", "(": "group"}.get(part)
