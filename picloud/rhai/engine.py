@@ -74,6 +74,7 @@ class Engine:
     def register_type(self, type_: type, name: str) -> None:
         """Give a class of the host a name in the language."""
         name_type(type_, name)
+        self.registry.add_type(type_, name)
 
     def register_module(self, name: str, module: Module) -> None:
         """Make a module known to every script."""

@@ -77,26 +77,38 @@ _Types = tuple[type, ...]
 class Registry:
     """The natives of an engine or of a module."""
 
-    __slots__ = ("_candidates", "_iterators", "_resolved", "found")
+    __slots__ = ("_candidates", "_iterators", "_resolved", "_types", "found")
 
     def __init__(self, natives: Iterable[Native] = ()) -> None:
         self._candidates: dict[tuple[str, int], dict[tuple[type | str, ...], Native]] = {}
         self._resolved: dict[tuple[str, _Types], Native | None] = {}
         self._iterators: dict[type, Callable[..., Iterator[Any]]] = {}
+        self._types: dict[str, type] = {}
         self.found: dict[tuple[Any, ...], Any] = {}
         """What others have found out about the natives; it is forgotten when one comes."""
         for native in natives:
             self.add(native)
 
     def add(self, native: Native) -> None:
-        """Take in a native; one of the same name and types takes the place of an earlier one. Raises ValueError for a
-        type
-        whose name nobody registered."""
-        types = tuple(name if name == ANY else _class(name) for name in native.parameters)
+        """Take in a native; one of the same name and types takes the place of an earlier one.
+
+        Raises ValueError for a type whose name nobody registered.
+        """
+        types = tuple(name if name == ANY else self._class(name) for name in native.parameters)
         for key in native.keys:
             self._candidates.setdefault((key, len(types)), {})[types] = native
         self._resolved.clear()
         self.found.clear()
+
+    def add_type(self, type_: type, name: str) -> None:
+        """Say which class the parameters of natives mean by a name, for natives that come from now on."""
+        self._types[name] = type_
+
+    def _class(self, name: str) -> type:
+        found = self._types.get(name) or TYPES.get(name)
+        if found is None:
+            raise ValueError(f"no type is called {name!r}: register it first")
+        return found
 
     def add_iterator(self, type_: type, iterate: Callable[..., Iterator[Any]]) -> None:
         """Say how ``for`` goes through values of a type: ``iterate(run, value)`` gives the elements."""
@@ -155,13 +167,6 @@ class Registry:
             )
         ]
         return min(by_mask, key=itemgetter(0))[1] if by_mask else None
-
-
-def _class(name: str) -> type:
-    try:
-        return TYPES[name]
-    except KeyError:
-        raise ValueError(f"no type of the language is called {name!r}") from None
 
 
 def signature(name: str, types: Iterable[type]) -> str:

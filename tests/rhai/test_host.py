@@ -107,3 +107,15 @@ def test_a_program_survives_being_kept_as_bytes() -> None:
 def test_runs_of_one_program_do_not_know_of_each_other() -> None:
     program = Engine().compile("let a = []; a.push(n); a")
     assert [program.run({"n": n}) for n in range(3)] == [[0], [1], [2]]
+
+
+def test_engines_may_call_different_classes_by_one_name() -> None:
+    class Other:
+        """Another type that a host calls Point."""
+
+    first, second = engine(), Engine()
+    second.register_type(Other, "Point")
+    second.register_fn("point", Other)
+    second.register_fn("x", lambda _: "other", "Point", getter=True)
+    assert first.compile("point(1, 2).x").run() == 1
+    assert second.compile("point().x").run() == "other"
