@@ -5,7 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any, Final
 
-from picloud.executor.scheduler import ActiveRun
+from picloud.executor.scheduler import ActiveRun, CallRefused
+from picloud.rhai.errors import thrown
 from picloud.rhai.runtime.run import Run
 
 SLICE_SECONDS: Final = 0.002
@@ -52,8 +53,11 @@ class ScriptHost:
         self.active.sleep(seconds)
 
     def resolve(self, path: str) -> Any:
-        """There are no modules to import yet."""
-        return None
+        """The source of another script of the app; None if there is none called ``path``."""
+        try:
+            return self.active.call("modules", "source", [path])
+        except CallRefused as error:
+            raise thrown(str(error)) from None
 
 
 def script_host(run: Run) -> ScriptHost:

@@ -11,6 +11,7 @@ from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
 from picloud.postgres.sessions import Sessions
 from picloud.services.kv import Kv
+from picloud.services.modules import Modules
 from picloud.services.work import ServiceError, Work
 
 
@@ -18,7 +19,10 @@ class Door:
     """Finds the service, and the unit of work of the run that calls."""
 
     def __init__(self, sessions: Sessions) -> None:
-        self._services: dict[str, dict[str, Callable[..., Any]]] = {"kv": Kv(sessions).functions}
+        self._services: dict[str, dict[str, Callable[..., Any]]] = {
+            "kv": Kv(sessions).functions,
+            "modules": Modules(sessions).functions,
+        }
         self._works: dict[str, Work] = {}
 
     def open(self, invocation: str, app: str) -> Work:
