@@ -165,6 +165,10 @@ class RhaiError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __repr__(self) -> str:
+        # Not what was thrown: it may nest deeper than Python can show.
+        return f"RhaiError({self.kind!r}, {self.message!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.kind, self.payload, self.position, self.cause, self.stage, self.detail)
 
