@@ -43,6 +43,14 @@ from picloud.rhai import Engine
             "let a = [1]; let i = 0; let b = (); while i < 2 { a[0] += 1; if i == 0 { b = a; } i += 1; } [a, b]",
             [[3], [2]],
         ),
+        # An element may be held by who took it out, by who put it in, or by a loop over the array.
+        ("let a = [#{v: 1}]; let e = a[0]; for i in 0..2 { a[0].v += 1; } [a[0].v, e.v]", [3, 1]),
+        ("let e = #{v: 1}; let a = []; a.push(e); for i in 0..2 { a[0].v += 1; } [a[0].v, e.v]", [3, 1]),
+        ("let a = [#{v: 1}]; let l = []; for i in 0..2 { a[0].v += 1; for e in a { l.push(e); } } l[0].v", 2),
+        ("let a = [#{v: 1}]; for e in a { a[0].v += 1; e.v += 10; } a[0].v", 2),
+        ("let a = [#{v: 1}]; let k = a.filter(|e| true); for i in 0..2 { a[0].v += 1; } [a[0].v, k[0].v]", [3, 1]),
+        ("fn me() { this } let a = [#{v: 1}]; let k = a[0].me(); for i in 0..2 { a[0].v += 1; } k.v", 1),
+        ("let m = #{a: #{v: 1}}; let k = m.a; for i in 0..2 { m.a.v += 1; } [m.a.v, k.v]", [3, 1]),
         ("let a = [1]; try { let b = [a]; throw b; } catch (e) { a.push(2); print(e); } a", [1, 2]),
     ],
 )

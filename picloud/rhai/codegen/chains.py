@@ -69,6 +69,7 @@ class Chains(Runs):
         root = Root(value, (variable.types, variable.shape), node.name, place, constant=variable.constant)
         root.declared = not variable.captured or self.is_declared(variable)
         root.sole = node in self.sole
+        root.sole_elements = node in self.sole_elements
         root.node = node
         return root
 

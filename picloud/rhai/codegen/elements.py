@@ -109,6 +109,7 @@ class Elements(Chains):
                 way.tests.append(nodes.compare(nodes.call("references", [way.read()]), "<=", nodes.constant(way.own)))
             if key.types not in (INT, STRING):
                 way.tests.append(nodes.is_type(key.node, "int" if python == "list" else "str"))
+            self._settle(way)
             place = step.line, step.column
             if python == "list":
                 self.sites[place] = (operand(way.container), operand(key.node))
@@ -117,8 +118,18 @@ class Elements(Chains):
             if python == "dict" and not way.surely_has(key):
                 way.tests.append(nodes.compare(key.node, "in", way.container))
             way.types, way.shape = self.seen(step)
+            is_sole = at == 0 and root.sole_elements
             way.take(self.temporary(ANY), nodes.element(way.container, key.node, place))
+            if is_sole:
+                way.own = 0
         return None
+
+    def _settle(self, way: Way) -> None:
+        """See to it that the container is in its temporary, where no test has put it there."""
+        if way.taken is not None and way.tests:
+            way.tests.append(nodes.compare(way.read(), "is not", nodes.constant(None)))
+        elif way.taken is not None:
+            self.out.append(nodes.assign_to(way.container, way.read().value))
 
     def _way_from(self, held: Held, step: Any, key: Any) -> tuple[Any, str, Value, list[Any]] | None:
         """Return what ``way_down`` does, if the element is held that the chain begins with."""

@@ -118,6 +118,8 @@ class Emitter:
         self.in_loop = False
         self.sole: set[Node] = set()
         """Uses of variables that are the only ones to hold their values."""
+        self.sole_elements: set[Node] = set()
+        """Those of them that are the only ones to hold the elements too."""
         self.present: set[Node] = set()
         """Elements of maps that are surely there when they are changed."""
         self.borrows = False

@@ -317,7 +317,8 @@ class Methods(Elements):
             called = self.direct_call(function, None, arguments, place, cells)
             return tests, [looks, *first, nodes.assign(result, called)]
         if function.borrows and isinstance(root.value, nodes.Name):
-            return tests, self._lent_element(function, container, key, target, arguments, step, result)
+            is_own = root.sole_elements and len(steps) == 2
+            return tests, self._lent_element(function, container, key, target, arguments, step, result, is_own=is_own)
         called = nodes.assign(result, self.direct_call(function, nodes.name(box), arguments, place, cells))
         gives = nodes.assign(box, nodes.List([target], nodes.LOAD))
         empties = nodes.assign_to(target, nodes.constant(None))
@@ -333,18 +334,17 @@ class Methods(Elements):
         arguments: list[Value],
         step: syntax.MethodCall,
         result: str,
+        *,
+        is_own: bool,
     ) -> list[Any]:
-        """Lend an element to a function, after making it the container's own."""
+        """Lend an element to a function, after making it the container's own unless it is that surely."""
         place = step.line, step.column
         item = self.temporary(ANY)
         is_shared = nodes.compare(nodes.call("references", [nodes.name(item)]), ">", nodes.constant(DIRECT + 1))
         copied = nodes.assign(item, nodes.call("own_item", [nodes.name("R"), container, key.node]))
         called = self.direct_call(function, nodes.name(item), arguments, place, lent=True)
-        return [
-            nodes.assign(item, target),
-            nodes.branch(is_shared, [nodes.assign(item, nodes.constant(None)), copied]),
-            nodes.assign(result, called),
-        ]
+        makes_own = nodes.branch(is_shared, [nodes.assign(item, nodes.constant(None)), copied])
+        return [nodes.assign(item, target), *([] if is_own else [makes_own]), nodes.assign(result, called)]
 
     def _member(self, target: Any, step: syntax.MethodCall) -> Any:
         return nodes.element(target, nodes.constant(step.name))
@@ -371,6 +371,10 @@ class Methods(Elements):
         taken = nodes.NamedExpr(
             nodes.Name(item, nodes.STORE), nodes.element(container, key.node, (before.line, before.column))
         )
+        if root.sole_elements and len(steps) == 2:
+            element = nodes.element(container, key.node, (before.line, before.column))
+            quick = self._in_place(found, element, arguments, step)
+            return tests, [nodes.assign(result, quick)]
         tests.append(nodes.compare(nodes.call("references", [taken]), "<=", nodes.constant(DIRECT + 1)))
         called = self._in_place(found, nodes.name(item), arguments, step)
         return tests, [nodes.assign(result, called)]

@@ -87,7 +87,7 @@ class Generator(Statements):
         self.facts.run(from_outside=from_outside)
         self.ranges = Ranges(self.facts)
         borrowing.mark(self, self.everything)
-        self.sole = Finder(self).find(script.statements, self.everything)
+        self.sole, self.sole_elements = Finder(self).find(script.statements, self.everything)
 
     def _plan(self, identity: str) -> None:
         script = blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8)

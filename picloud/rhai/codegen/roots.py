@@ -15,7 +15,20 @@ from picloud.rhai.runtime.ownership import DIRECT
 class Root:
     """A variable at the beginning of a chain."""
 
-    __slots__ = ("cell", "constant", "declared", "name", "node", "owned", "place", "shape", "sole", "types", "value")
+    __slots__ = (
+        "cell",
+        "constant",
+        "declared",
+        "name",
+        "node",
+        "owned",
+        "place",
+        "shape",
+        "sole",
+        "sole_elements",
+        "types",
+        "value",
+    )
 
     def __init__(self, value: Any, known: Known, name: str, place: Position, *, constant: bool = False) -> None:
         self.value = value
@@ -32,6 +45,8 @@ class Root:
         """Nobody else holds its value, which is not to be replaced by another: a borrowed ``this``."""
         self.sole = False
         """Nobody else holds its value (see ``codegen.sole``)."""
+        self.sole_elements = False
+        """Nor one of its elements."""
         self.declared = False
         """It is surely a variable that the script declares."""
 

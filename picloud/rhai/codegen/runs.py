@@ -259,6 +259,7 @@ class Runs(Expressions):
             place = steps[0].line, steps[0].column
             self.out.append(nodes.assign(held.name, self.element(held.base, held.index, place)))
             types, shape = self.seen(steps[0])
+            held.owned = base in self.sole_elements
             held.value = Value(nodes.name(held.name), types, shape, simple=True, stable=True)
         return held
 

@@ -5,6 +5,9 @@ the value has got it before: another variable, an array, a function, a closure. 
 before it, and, where both stand in a loop that goes on with the variable's value, what stands behind it too. An array
 that a loop goes through is held by the loop until that ends. So the whole analysis is a walk in the order of evaluation
 that notes where each variable is used, and how.
+
+So it is with the elements of a sole variable's array or map: they are *sole* too if each was made for it, and if none
+was taken out as a value.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from picloud.rhai.codegen.effects import is_standard
 from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.ranges import children
-from picloud.rhai.codegen.types import ARRAY, MAP, STRING
+from picloud.rhai.codegen.types import ARRAY, BOOL, CHAR, FLOAT, INT, MAP, RANGE, STRING, UNIT
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import Node
 
@@ -36,28 +39,47 @@ _DISCREET: Final = _FRESH | frozenset(
     }
 )
 """Natives that neither keep nor give back what they are called on."""
+_TAKING: Final = frozenset({"push", "insert"})
+_SILENT: Final = _TAKING | frozenset(
+    {"len", "is_empty", "clear", "truncate", "reverse", "contains", "pop", "shift", "remove"}
+)
+"""Natives that hand no element on that stays where it is; some of them take elements in."""
+_PLAIN: Final = UNIT | BOOL | INT | FLOAT | STRING | CHAR | RANGE
 
 
 class _Uses:
     """What happens to one variable, by when it happens and in which loops."""
 
-    __slots__ = ("bases", "fresh", "loops", "passing", "shared")
+    __slots__ = ("bases", "fresh", "fresh_elements", "loops", "passing", "shared", "taken")
 
     def __init__(self) -> None:
         self.fresh = True
+        """Nobody else holds what it is given."""
+        self.fresh_elements = True
+        """Nor the elements that it, or its array, is given."""
         self.loops: tuple[Any, ...] | None = None
         """The loops around the declaration; None if none was seen."""
         self.shared: list[tuple[int, tuple[Any, ...]]] = []
+        self.taken: list[tuple[int, tuple[Any, ...]]] = []
+        """When an element was used as a value."""
         self.passing: list[tuple[int, int]] = []
         """From when until when loops hold it."""
         self.bases: list[tuple[int, tuple[Any, ...], Node]] = []
 
     def is_sole(self, at: int, loops: tuple[Any, ...]) -> bool:
         """Whether nobody else can hold the value at a time, in these loops."""
-        if not self.fresh or self.loops is None:
+        return self.fresh and self._is_before(self.shared, at, loops)
+
+    def has_sole_elements(self, at: int, loops: tuple[Any, ...]) -> bool:
+        """Whether nobody else can hold one of its elements at a time, in these loops."""
+        return self.fresh_elements and self._is_before(self.taken, at, loops) and self.is_sole(at, loops)
+
+    def _is_before(self, events: list[tuple[int, tuple[Any, ...]]], at: int, loops: tuple[Any, ...]) -> bool:
+        """Whether none of these events can have happened at a time, in these loops."""
+        if self.loops is None:
             return False
         inner = len(self.loops) + 1
-        for when, within in self.shared:
+        for when, within in events:
             if when < at or (len(within) >= inner and within[:inner] == loops[:inner]):
                 return False
         return not any(begin < at < end for begin, end in self.passing)
@@ -161,6 +183,7 @@ class _Walk:
                 uses.fresh = False
             uses.loops = self.loops
             uses.fresh &= not node.exported and self.finder.is_fresh(node.value)
+            uses.fresh_elements &= self.finder.has_fresh_elements(node.value)
 
     def _assign(self, node: syntax.Assign) -> None:
         self._visit(node.value)
@@ -168,12 +191,13 @@ class _Walk:
         if variable is not None:
             # What is added to an array or map is copied into it.
             self.of(variable).fresh &= node.operator == "+=" or self.finder.is_fresh(node.value)
+            self.of(variable).fresh_elements &= node.operator == "=" and self.finder.has_fresh_elements(node.value)
         elif isinstance(node.target, _CHAINS):
-            self._chain(node.target)
+            self._chain(node.target, node)
         else:
             self._visit(node.target)
 
-    def _chain(self, node: Any) -> None:
+    def _chain(self, node: Any, assignment: syntax.Assign | None = None) -> None:
         base, steps = self.finder.generator.taken_apart(node)
         for step in steps:
             if type(step) is syntax.Index:
@@ -186,9 +210,22 @@ class _Walk:
             self._visit(base)
             return
         self._base(variable, base)
-        if type(steps[0]) is syntax.MethodCall and not self.finder.is_discreet(steps[0]):
-            self.now += 1
-            self.of(variable).shared.append((self.now, self.loops))
+        uses, first = self.of(variable), steps[0]
+        self.now += 1
+        if type(first) is syntax.MethodCall:
+            if not self.finder.is_discreet(first):
+                uses.shared.append((self.now, self.loops))
+            if first.name not in _SILENT:
+                uses.taken.append((self.now, self.loops))
+            elif first.name in _TAKING:
+                uses.fresh_elements &= all(map(self.finder.is_plain_or_fresh, first.arguments))
+        elif len(steps) == 1:
+            if assignment is not None:
+                uses.fresh_elements &= self.finder.is_plain_or_fresh(assignment.value)
+            elif not self.finder.is_plain(node):
+                uses.taken.append((self.now, self.loops))
+        elif type(steps[1]) is syntax.MethodCall and not self.finder.is_discreet(steps[1]):
+            uses.taken.append((self.now, self.loops))
 
     def _loop(self, node: Any) -> None:
         held = None
@@ -208,6 +245,16 @@ class _Walk:
         if held is not None:
             self.now += 1
             self.of(held).passing.append((begin, self.now))
+            if self._is_kept(node):
+                self.of(held).taken.append((self.now, outer))
+
+    def _is_kept(self, node: syntax.For) -> bool:
+        """Whether a loop's variable may hand an element on."""
+        element = self.bindings.get(node)
+        if element is None or element.captured:
+            return True
+        uses = self.uses.get(element)
+        return uses is not None and bool(uses.shared or uses.passing)
 
 
 class Finder:
@@ -218,16 +265,45 @@ class Finder:
         self._walks: dict[FunctionPlan, _Walk] = {}
         self._gives: dict[FunctionPlan, bool] = {}
 
-    def find(self, statements: list[syntax.Statement], plans: Iterable[FunctionPlan]) -> set[Node]:
-        """Return the names, as bases of chains and behind ``in``, where their variable is sole."""
-        found: set[Node] = set()
+    def find(self, statements: list[syntax.Statement], plans: Iterable[FunctionPlan]) -> tuple[set[Node], set[Node]]:
+        """Return the names, as bases of chains and behind ``in``, where their variable is sole, and those of them where
+        its elements are too."""
+        walks = []
         if not self.generator.resolution.functions[self.generator.script].dynamic:
             self._enter(None)
-            found |= self._sole(_Walk(self, statements))
-        for plan in plans:
-            if not plan.scope.dynamic:
-                found |= self._sole(self._walk(plan))
-        return found
+            walks.append(_Walk(self, statements))
+        walks += [self._walk(plan) for plan in plans if not plan.scope.dynamic]
+        sole: set[Node] = set()
+        elements: set[Node] = set()
+        for walk in walks:
+            for variable, uses in walk.uses.items():
+                if variable.name in walk.exported:
+                    continue
+                for at, loops, node in uses.bases:
+                    if uses.is_sole(at, loops):
+                        sole.add(node)
+                    if uses.has_sole_elements(at, loops):
+                        elements.add(node)
+        return sole, elements
+
+    def is_plain(self, node: Any) -> bool:
+        """Whether the value of an expression is surely none that holds others."""
+        types = self.generator.seen(node)[0]
+        return bool(types) and not types & ~_PLAIN
+
+    def is_plain_or_fresh(self, node: Any) -> bool:
+        """Whether nobody else can hold the value of an expression, or need not care."""
+        return self.is_plain(node) or self.is_fresh(node)
+
+    def has_fresh_elements(self, node: Any) -> bool:
+        """Whether nobody else can hold an element of the value of an expression."""
+        if node is None:
+            return True
+        if type(node) is syntax.ArrayLiteral:
+            return all(map(self.is_plain_or_fresh, node.items))
+        if type(node) is syntax.MapLiteral:
+            return all(self.is_plain_or_fresh(value) for _, value in node.entries)
+        return False
 
     def is_fresh(self, node: Any) -> bool:
         """Whether nobody else can hold the value of an expression."""
@@ -291,12 +367,3 @@ class Finder:
         if variable is None:
             return self.is_fresh(node)
         return variable in walk.uses and walk.uses[variable].is_sole(at, loops)
-
-    def _sole(self, walk: _Walk) -> set[Node]:
-        return {
-            node
-            for variable, uses in walk.uses.items()
-            if variable.name not in walk.exported
-            for at, loops, node in uses.bases
-            if uses.is_sole(at, loops)
-        }
