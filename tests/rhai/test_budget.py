@@ -111,3 +111,12 @@ def test_zero_is_the_one_number_that_equals_what_is_none(operator: str, value: s
     source = f"let z = {value}; let n = 0.0 / 0.0; [z {operator} n, n {operator} z, n {operator} n]"
     equal = float(value) == 0 and operator in ("==", "<=", ">=")
     assert Engine().compile(source).run() == [equal, equal, False]
+
+
+@pytest.mark.parametrize("value", ["[1, 2, 3]", "blob(3, 1)", '"abc"'])
+@pytest.mark.parametrize("method", ["truncate", "chop", "pad", "extract", "remove", "crop", "drain", "retain"])
+@pytest.mark.parametrize("number", ["-1", "-9223372036854775808", "0"])
+def test_a_negative_size_costs_nothing(value: str, method: str, number: str) -> None:
+    program = Engine(LIMITS).compile(f"let n = {number}; let v = {value}; try {{ v.{method}(n); }} catch {{ }} v.len")
+    program.run()
+    assert program.operations < 100

@@ -109,7 +109,7 @@ def clear(run: Run, array: _Array) -> None:
 @PACKAGE.method("truncate", "array", "i64", run=True)
 def truncate(run: Run, array: _Array, size: int) -> None:
     """Keep the first `size` elements."""
-    charge(run, len(array) - size)
+    charge(run, len(array) - max(size, 0))
     del array[max(size, 0) :]
 
 
