@@ -86,27 +86,31 @@ class Engine:
         """Compile a script. Raises :class:`RhaiError` of stage "parse"."""
         return self._from_cache(source, from_outside=False)
 
-    def compile_open(self, source: str) -> Program:
-        """Compile a script whose functions are called from outside, with anything. Raises :class:`RhaiError`."""
-        return self._from_cache(source, from_outside=True)
+    def compile_open(self, source: str, *, frozen: bool = False) -> Program:
+        """Compile a script whose functions are called from outside, with anything; on constants if ``frozen``: then
+        ``this`` is one.
+
+        Raises :class:`RhaiError`.
+        """
+        return self._from_cache(source, from_outside=True, frozen=frozen)
 
     def kept(self, sha256: str) -> bytes | None:
         """Return what the cache has of the script with this SHA-256, for :meth:`Program.loaded`; None if it has
         nothing."""
         return self.cache.load(self._key(sha256, from_outside=False)) if self.cache is not None else None
 
-    def _key(self, sha256: str, *, from_outside: bool) -> str:
-        return key_of(sha256, repr(self.limits), str(from_outside), self.registry.fingerprint())
+    def _key(self, sha256: str, *, from_outside: bool, frozen: bool = False) -> str:
+        return key_of(sha256, repr(self.limits), f"{from_outside} {frozen}", self.registry.fingerprint())
 
-    def _from_cache(self, source: str, *, from_outside: bool) -> Program:
+    def _from_cache(self, source: str, *, from_outside: bool, frozen: bool = False) -> Program:
         if self.cache is None:
-            return self._compiled(source, from_outside=from_outside)
+            return self._compiled(source, from_outside=from_outside, frozen=frozen)
         digest = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
-        key = self._key(digest, from_outside=from_outside)
+        key = self._key(digest, from_outside=from_outside, frozen=frozen)
         kept = self.cache.load(key)
         if kept is not None:
             return Program.loaded(self, kept)
-        program = self._compiled(source, from_outside=from_outside)
+        program = self._compiled(source, from_outside=from_outside, frozen=frozen)
         self.cache.store(key, program.dumped())
         return program
 
@@ -115,17 +119,25 @@ class Engine:
 
         ``identity`` tells its closures from those of other parts.
         """
-        return self._of_tree(script, identity, dynamic=True, from_outside=True)
+        return self._of_tree(script, "", identity, dynamic=True, from_outside=True)
 
     def _compiled(
-        self, source: str, *, dynamic: bool = False, from_outside: bool = False, pause: Pause | None = None
+        self,
+        source: str,
+        *,
+        dynamic: bool = False,
+        from_outside: bool = False,
+        frozen: bool = False,
+        pause: Pause | None = None,
     ) -> Program:
         # Trees hold no cycles, so the garbage collector would look at all their nodes again and again for nothing.
         collects = gc.isenabled()
         gc.disable()
         try:
             tree = parse(source, self.limits, optimize=not dynamic, pause=pause)
-            return self._of_tree(tree, source, dynamic=dynamic, from_outside=from_outside, pause=pause)
+            return self._of_tree(
+                tree, source, source, dynamic=dynamic, from_outside=from_outside, frozen=frozen, pause=pause
+            )
         except (RecursionError, SyntaxError):
             # Python takes at most 20 loops and catches within each other.
             text = "Expression exceeds maximum complexity"
@@ -135,11 +147,19 @@ class Engine:
                 gc.enable()
 
     def _of_tree(
-        self, script: Script, source: str, *, dynamic: bool, from_outside: bool = False, pause: Pause | None = None
+        self,
+        script: Script,
+        source: str,
+        identity: str,
+        *,
+        dynamic: bool,
+        from_outside: bool = False,
+        frozen: bool = False,
+        pause: Pause | None = None,
     ) -> Program:
         resolution = resolve(script, dynamic=dynamic)
         tree, symbols = codegen.generate(
-            script, resolution, self._options, source, from_outside=from_outside, pause=pause
+            script, resolution, self._options, identity, from_outside=from_outside, frozen=frozen, pause=pause
         )
         code = compile(tree, FILENAME, "exec", dont_inherit=True)
         return Program(self, code, symbols, source)
@@ -168,7 +188,7 @@ class Engine:
 
     def _tree_evaluator(self, run: Run, tree: Expression | Script) -> Any:
         script = tree if isinstance(tree, Script) else Script([ExpressionStatement(tree.line, tree.column, tree)], [])
-        program = self._of_tree(script, "", dynamic=True)
+        program = self._of_tree(script, "", "", dynamic=True)
         functions = run.functions
         names = program.linked(run)
         run.functions = functions

@@ -42,7 +42,7 @@ class Constant:
 class Program:
     """A compiled script. It belongs to the engine that compiled it; runs of one program don't know of each other."""
 
-    __slots__ = ("_code", "_engine", "_general", "_infos", "_source", "_symbols", "operations")
+    __slots__ = ("_code", "_engine", "_infos", "_opened", "_source", "_symbols", "operations")
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Program:
     ) -> None:
         self._engine = engine
         self._source = source
-        self._general: Program | None = None
+        self._opened: dict[bool, Program] = {}
         self._code = code
         self._symbols = symbols
         self._infos = self._named("")
@@ -121,15 +121,19 @@ class Program:
             if entry.borrows:
                 names["B" + entry.python] = boxed(run, names[entry.python])
         functions: dict[FunctionKey, ScriptFunction] = {}
-        general: dict[str, Any] = {}
+        opened: dict[str, Any] = {}
+        frozen: dict[str, Any] = {}
         for entry in self._symbols.functions:
             function = names["S" + entry.python] = ScriptFunction(
                 entry.name,
                 entry.parameters,
-                self._open_code(run, source, entry, general)
+                self._open_code(run, source, entry, opened)
                 if entry.closed
                 else names["B" + entry.python if entry.borrows else entry.python],
                 uses_this=entry.uses_this,
+                frozen=self._open_code(run, source, entry, frozen, frozen=True)
+                if entry.uses_this and self._source
+                else None,
                 private=entry.private,
                 this_type=entry.this_type,
                 gives_integers=entry.gives_integers,
@@ -142,18 +146,21 @@ class Program:
             run.functions = functions
         return names
 
-    def _open_code(self, run: Run, source: str, entry: FunctionEntry, general: dict[str, Any]) -> Callable[..., Any]:
-        """Return code of a function for calls with anything; it is made when it is called for the first time.
+    def _open_code(
+        self, run: Run, source: str, entry: FunctionEntry, general: dict[str, Any], *, frozen: bool = False
+    ) -> Callable[..., Any]:
+        """Return code of a function for calls with anything, or on constants if ``frozen``; it is made when it is called
+        for the first time.
 
         ``general`` are the names of the module of such code, as soon as it is there.
         """
 
         def call(*arguments: Any) -> Any:
             if not general:
-                if self._general is None:
-                    self._general = self._engine.compile_open(self._source)
+                if frozen not in self._opened:
+                    self._opened[frozen] = self._engine.compile_open(self._source, frozen=frozen)
                 functions = run.functions
-                general.update(self._general.linked(run, source))
+                general.update(self._opened[frozen].linked(run, source))
                 run.functions = functions
                 run.opened.append(general)
             return general[entry.python](*arguments)
@@ -184,7 +191,8 @@ class Program:
         """Return the program as bytes, to be kept; :meth:`loaded` makes a program of them in the same version of
         Python."""
         entries = tuple(astuple(entry) for entry in self._symbols.functions)
-        source = self._source if any(entry.closed for entry in self._symbols.functions) else ""
+        needed = any(entry.closed or entry.uses_this for entry in self._symbols.functions)
+        source = self._source if needed else ""
         return marshal.dumps((self._code, entries, self._symbols.sites, self._symbols.natives, source))
 
     @classmethod

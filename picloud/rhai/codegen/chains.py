@@ -45,7 +45,10 @@ class Chains(Runs):
         """Return the variable that a chain begins at; None if it begins at something else."""
         place = node.line, node.column
         if type(node) is syntax.This:
-            root = Root(self.this(node).node, self.seen(node), "this", place)
+            known = self.seen(node)
+            if self.frozen:
+                return Root(self.this(node).node, known, "", place, constant=True)
+            root = Root(self.this(node).node, known, "this", place)
             root.owned = self.borrows
             root.node = node
             return root

@@ -114,6 +114,8 @@ class Emitter:
         self.temporaries = 0
         self.holders: list[str] = []
         self.in_try = 0
+        self.frozen = False
+        """Whether ``this`` is a constant."""
         self.hot = False
         self.in_loop = False
         self.sole: set[Node] = set()

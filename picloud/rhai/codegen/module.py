@@ -70,9 +70,11 @@ class Generator(Statements):
         identity: str,
         *,
         from_outside: bool,
+        frozen: bool,
         pause: Pause | None,
     ) -> None:
         super().__init__()
+        self.frozen = frozen
         self.script = script
         self.resolution = resolution
         self.options = options
@@ -86,7 +88,8 @@ class Generator(Statements):
         self.pause = self.facts.pause = pause or go_on
         self.facts.run(from_outside=from_outside)
         self.ranges = Ranges(self.facts)
-        borrowing.mark(self, self.everything)
+        if not frozen:
+            borrowing.mark(self, self.everything)
         self.sole, self.sole_elements = Finder(self).find(script.statements, self.everything)
 
     def _plan(self, identity: str) -> None:
@@ -267,11 +270,15 @@ def generate(
     identity: str,
     *,
     from_outside: bool = False,
+    frozen: bool = False,
     pause: Pause | None = None,
 ) -> tuple[ast.Module, Symbols]:
     """Return the module of a resolved script, and what it needs to be run.
 
     ``identity`` tells closures of different scripts apart by their names. ``from_outside`` says that its functions may
-    be called with anything. ``pause`` is told of the work on the way.
+    be called with anything, ``frozen`` that ``this`` is a constant in all of them. ``pause`` is told of the work on the
+    way.
     """
-    return Generator(script, resolution, options, identity, from_outside=from_outside, pause=pause).module()
+    return Generator(
+        script, resolution, options, identity, from_outside=from_outside, frozen=frozen, pause=pause
+    ).module()

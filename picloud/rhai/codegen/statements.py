@@ -160,6 +160,10 @@ class Statements(Switches):
         target = node.target
         if type(target) is syntax.Variable:
             self._assign_variable(node, target)
+        elif type(target) is syntax.This and self.frozen:
+            self.finish(self.expression(node.value), None)
+            raises = nodes.call("constant", [nodes.constant("")], (target.line, target.column))
+            self.out.append(nodes.statement(raises))
         elif type(target) is syntax.This:
             place = nodes.element(nodes.name("this"), nodes.constant(0), (target.line, target.column))
             if type(node.value) is not syntax.Literal:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from picloud.rhai.errors import FILL, Position, RhaiError, mismatch
 from picloud.rhai.registry import Native, not_found, signature
-from picloud.rhai.runtime.functions import UNBOUND, ScriptFunction
+from picloud.rhai.runtime.functions import UNBOUND, ConstantThis, ScriptFunction
 from picloud.rhai.runtime.ownership import MUTABLE, copied
 from picloud.rhai.runtime.places import Catchable, here, returned
 from picloud.rhai.runtime.run import Run
@@ -42,7 +42,8 @@ def call_function(run: Run, level: int, name: str, *arguments: Any) -> Any:
 def enter(run: Run, function: ScriptFunction, level: int, this: list[Any] | None, arguments: tuple[Any, ...]) -> Any:
     """Call a script function at a level."""
     if function.uses_this:
-        return function.code(level, UNBOUND if this is None else this, *arguments)
+        code = function.frozen if type(this) is ConstantThis else function.code
+        return code(level, UNBOUND if this is None else this, *arguments)
     return function.code(level, *arguments)
 
 

@@ -25,6 +25,10 @@ class Unbound:
 UNBOUND: Final = Unbound()
 
 
+class ConstantThis(list[Any]):
+    """``this`` of a method that is called on a constant: a list of one element, the value."""
+
+
 class ScriptFunction:
     """A function of a script, ready to be called: ``code(level, *arguments)``, led by ``this`` after the level if it
     uses it.
@@ -32,7 +36,7 @@ class ScriptFunction:
     ``this`` is a list of one element, the value; None when it is not bound.
     """
 
-    __slots__ = ("arity", "code", "gives_integers", "name", "parameters", "private", "this_type", "uses_this")
+    __slots__ = ("arity", "code", "frozen", "gives_integers", "name", "parameters", "private", "this_type", "uses_this")
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class ScriptFunction:
         code: Callable[..., Any],
         *,
         uses_this: bool,
+        frozen: Callable[..., Any] | None = None,
         private: bool = False,
         this_type: str | None = None,
         gives_integers: bool = False,
@@ -49,6 +54,8 @@ class ScriptFunction:
         self.parameters = parameters
         self.arity = len(parameters)
         self.code = code
+        self.frozen = frozen or code
+        """The code for calls on a constant."""
         self.uses_this = uses_this
         self.private = private
         self.this_type = this_type

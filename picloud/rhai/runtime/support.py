@@ -159,7 +159,7 @@ def call_constant(run: Run, level: int, name: str, value: Any, arguments: tuple[
         native = run.find(name, types)
         if native is not None and native.changes:
             raise RhaiError("ErrorNonPureMethodCallOnConstant", name)
-    return calls.call_method(run, level, name, [value], arguments, first)
+    return calls.call_method(run, level, name, functions.ConstantThis([value]), arguments, first)
 
 
 _MOST_COMPILED: Final = 4 * 1024
