@@ -149,7 +149,7 @@ class Program:
     def _open_code(
         self, run: Run, source: str, entry: FunctionEntry, general: dict[str, Any], *, frozen: bool = False
     ) -> Callable[..., Any]:
-        """Return code of a function for calls with anything, or on constants if ``frozen``; it is made at the first such
+        """Return code of a function for calls with anything, or on constants if ``frozen``, made at the first such
         call.
 
         ``general`` are the names of the module of such code, as soon as it is there.
