@@ -180,9 +180,10 @@ class Elements(Chains):
         slow = self.looked_up_again(root.value, [self._slow_assignment(root, steps, keys, value, node)])
         target = nodes.element(container, key.node, (last.line, last.column))
         if node.operator == "=":
-            if not present and self.options.limits.max_map_size:
-                # A new member is counted against the limit.
-                tests.append(nodes.compare(key.node, "in", container))
+            most = self.options.limits.max_map_size
+            if not present and most:
+                has_room = nodes.compare(nodes.call("len", [container]), "<", nodes.constant(most))
+                tests.append(nodes.either([has_room, nodes.compare(key.node, "in", container)]))
             self.guarded(tests, [nodes.assign_to(target, value.node)], slow)
             return True
         if not present:

@@ -32,7 +32,7 @@ Destination = str | None
 class Value:
     """A Python expression and what is known of it."""
 
-    __slots__ = ("bounds", "node", "shape", "simple", "stable", "types")
+    __slots__ = ("bounds", "held", "node", "shape", "simple", "stable", "types")
 
     def __init__(
         self,
@@ -47,6 +47,8 @@ class Value:
         self.node = node
         self.bounds = bounds
         """Between what it is, if it is an integer; how long it is, if it is a text."""
+        self.held: int | None = None
+        """How many elements and bytes of texts it holds at most, if it is a literal of which that is known."""
         self.types = types_
         self.shape = shape
         """What is in it, if it is an array, a map or a function pointer; None if that isn't known."""

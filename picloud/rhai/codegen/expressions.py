@@ -145,17 +145,25 @@ class Expressions(Emitter):
         """An array."""
         values = self.sequence([self._part(item) for item in node.items])
         value = self.valued(nodes.List([value.node for value in values], nodes.LOAD), node)
-        return self.within_limits(value, node)
+        return self.within_limits(value, node, values)
 
     def map_literal(self, node: syntax.MapLiteral) -> Value:
         """An object map."""
         values = self.sequence([self._part(item) for _, item in node.entries])
         keys: list[Any] = [nodes.constant(key) for key, _ in node.entries]
-        return self.within_limits(self.valued(nodes.Dict(keys, [value.node for value in values]), node), node)
+        value = self.valued(nodes.Dict(keys, [value.node for value in values]), node)
+        return self.within_limits(value, node, values)
 
-    def within_limits(self, value: Value, node: Any) -> Value:
-        """Return a value whose size is checked if the engine limits sizes."""
-        if not self.options.limits.has_sizes:
+    def within_limits(self, value: Value, node: Any, items: list[Value]) -> Value:
+        """Return an array or map of these items, whose size is checked unless it surely is small."""
+        limits = self.options.limits
+        least = min(
+            (most for most in (limits.max_string_size, limits.max_array_size, limits.max_map_size) if most), default=0
+        )
+        held = [_held(item) for item in items]
+        total = None if None in held else len(items) + sum(each or 0 for each in held)
+        if not least or (total is not None and total <= least):
+            value.held = total
             return value
         limited = nodes.call("within_limits", [nodes.name("R"), value.node], position(node))
         return Value(limited, value.types, value.shape)
@@ -514,6 +522,18 @@ class Expressions(Emitter):
         return self.fresh(name, result)
 
 
+def _held(value: Value) -> int | None:
+    """Return how many elements and bytes of texts a value holds at most; None if that isn't known."""
+    if isinstance(value.node, nodes.Constant) and type(value.node.value) is str:
+        return 4 * len(value.node.value)
+    if value.types and not value.types & ~_SCALARS:
+        return 0
+    if value.types == STRING and value.bounds[1] <= _LONG_TEXT:
+        return 4 * value.bounds[1]
+    return value.held
+
+
+_SCALARS: Final = UNIT | BOOL | NUMBER | types.CHAR
 _ON_FLOATS: Final = {
     "==": "float_equal",
     "!=": "float_unequal",

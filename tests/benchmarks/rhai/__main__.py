@@ -22,16 +22,18 @@ OPERATIONS = 1_000_000_000_000
 SLICE_TARGET = 0.020
 SHOWN = 25
 
+LARGE = 1 << 22
+
 
 def platform_limits() -> Limits:
-    """All limits of a run on the platform, but for the number of operations."""
+    """All limits of a run on the platform; those on operations and sizes so high that no program meets them."""
     limits = PlatformLimits()
     return Limits(
         max_operations=OPERATIONS,
         max_call_levels=limits.call_levels,
-        max_string_size=limits.string_bytes,
-        max_array_size=limits.array_items,
-        max_map_size=limits.map_items,
+        max_string_size=max(limits.string_bytes, LARGE),
+        max_array_size=max(limits.array_items, LARGE),
+        max_map_size=max(limits.map_items, LARGE),
         max_modules=100,
     )
 
