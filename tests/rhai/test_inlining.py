@@ -19,6 +19,9 @@ from picloud.rhai import Engine, Limits, RhaiError
         ("fn sum(n) { if n == 0 { return 0; } n + sum(n - 1) } let t = 0; for i in 0..5 { t += sum(i); } t", 20),
         ("fn first(a, b) { a } let t = 0; for i in 0..3 { t += first({ t += 10; 1 }, { t *= 2; 2 }); } t", None),
         ("let n = 0; let next = || { n += 1; n }; let t = 0; for i in 0..3 { t += next.call() * 10; } [n, t]", [3, 60]),
+        # Functions and closures that call others are written out together with them.
+        ("fn a(n) { n + 1 } fn b(n) { a(n) * a(n + 1) } let t = 0; for i in 0..3 { t += b(i); } t", 20),
+        ("let k = 1; let f = |x| x + k; let g = |x| f.call(x) * 2; let t = 0; for i in 0..3 { t += g.call(i); } t", 12),
         ("let k = 5; let add = |x| x + k; let t = 0; for i in 0..3 { k += 1; t += add.call(i); } t", 24),
     ],
 )
@@ -57,8 +60,13 @@ def test_a_function_that_is_written_out_counts_as_a_level_of_calls() -> None:
         "fn leaf(n) { n + 1 } "
         "fn deep(n) { if n == 0 { let t = 0; for i in 0..2 { t = leaf(i); } t } else { deep(n - 1) } } deep(N)"
     )
+    _is_within(source, "6", "7")
+    _is_within("fn both(n) { leaf(leaf(n)) }" + source.replace("leaf(i)", "both(i)"), "5", "6")
+
+
+def _is_within(source: str, fits: str, too_deep: str) -> None:
     engine = Engine(Limits(max_call_levels=8))
-    engine.compile(source.replace("N", "6")).run()
+    engine.compile(source.replace("N", fits)).run()
     with pytest.raises(RhaiError) as caught:
-        engine.compile(source.replace("N", "7")).run()
+        engine.compile(source.replace("N", too_deep)).run()
     assert caught.value.innermost.kind == "ErrorStackOverflow"

@@ -8,19 +8,17 @@ as in Rust.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from picloud.rhai import syntax
 from picloud.rhai.codegen import nodes
 from picloud.rhai.codegen.emitter import CALL, Value
-from picloud.rhai.codegen.inlining import Inlining
+from picloud.rhai.codegen.inlining import SPECIAL, Inlining
 from picloud.rhai.codegen.plans import FunctionPlan
 from picloud.rhai.codegen.types import ANY, BOOL, FN, STRING
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import Variable
 from picloud.rhai.syntax import start
-
-_SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
 
 
 class Calls(Inlining):
@@ -57,7 +55,7 @@ class Calls(Inlining):
         place = node.line, node.column
         if node.path:
             return self._qualified(node, place)
-        if node.name in _SPECIAL:
+        if node.name in SPECIAL:
             special = self._special(node, place)
             if special is not None:
                 return special

@@ -16,11 +16,14 @@ from picloud.rhai.codegen import nodes, ranges, types
 from picloud.rhai.codegen.emitter import Value
 from picloud.rhai.codegen.methods import Methods
 from picloud.rhai.codegen.plans import FunctionPlan
-from picloud.rhai.codegen.types import BOOL, COMPARISONS, FLOAT, INT
+from picloud.rhai.codegen.types import BOOL, COMPARISONS, FLOAT, FN, INT, UNIT
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import Variable
 
 _MOST_NODES: Final = 14
+_MOST_CALLS: Final = 3
+SPECIAL: Final = frozenset({"call", "curry", "Fn", "eval", "is_def_var", "is_shared", "type_of", "is_def_fn"})
+"""Functions that the language makes something of."""
 _ARITHMETIC: Final = frozenset({"+", "-", "*"})
 _PLAIN: Final = (INT, FLOAT, BOOL)
 
@@ -128,6 +131,10 @@ def _nodes(node: Any) -> int:
         return 1 + _nodes(node.operand)
     if kind is syntax.Logical and node.operator != "??":
         return 1 + _nodes(node.left) + _nodes(node.right)
+    if (kind is syntax.Call and not node.path and not node.capture) or (
+        kind is syntax.MethodCall and node.name == "call" and not node.optional and type(node.base) is syntax.Variable
+    ):
+        return 2 + sum(map(_nodes, node.arguments))
     return _MOST_NODES
 
 
@@ -137,6 +144,9 @@ def _is_divisor(node: Any) -> bool:
 
 class Inlining(Methods):
     """The part of the generator that writes small functions out."""
+
+    depth = 0
+    """How many calls we are in of a function that is written out."""
 
     def written_out(
         self, plan: FunctionPlan, arguments: list[Value], cells: list[Any], place: Position, called: Any
@@ -150,8 +160,8 @@ class Inlining(Methods):
             return None
         known: dict[Variable, Value] = {}
         for capture, cell in zip(plan.scope.captures, cells, strict=True):
-            if capture.inner.types in _PLAIN:
-                known[capture.inner] = Value(nodes.cell(cell), capture.inner.types)
+            if capture.inner.types in _PLAIN or capture.inner.types == FN:
+                known[capture.inner] = Value(nodes.cell(cell), capture.inner.types, capture.inner.shape)
         for variable, argument in zip(plan.scope.parameters, arguments, strict=True):
             if argument.types in _PLAIN:
                 known[variable] = argument
@@ -195,9 +205,9 @@ class Inlining(Methods):
         if type(drawn) is Change:
             return (
                 self._sketch_type(drawn.assign.target, known) == INT == self._sketch_type(drawn.assign.value, known)
-                and self._sketch_type(drawn.result, known) != 0
+                and self._sketch_type(drawn.result, known) in _PLAIN
             )
-        return self._sketch_type(drawn.node, known) != 0  # type: ignore[union-attr]
+        return self._sketch_type(drawn.node, known) in _PLAIN  # type: ignore[union-attr]
 
     def _sketch_type(self, node: Any, known: dict[Variable, Value]) -> int:
         """Return the one type that an expression has; 0 if that isn't sure, or another than can be written out."""
@@ -210,6 +220,8 @@ class Inlining(Methods):
             return 0 if value is None else value.types
         if kind is syntax.Unary:
             return BOOL if self._sketch_type(node.operand, known) == BOOL else 0
+        if kind is syntax.Call or kind is syntax.MethodCall:
+            return self._type_of_call(node, known)
         left, right = self._sketch_type(node.left, known), self._sketch_type(node.right, known)
         if kind is syntax.Logical:
             return BOOL if left == BOOL == right else 0
@@ -249,6 +261,8 @@ class Inlining(Methods):
             return Value(nodes.constant(node.value), kind_of_it, simple=True, stable=True, bounds=bounds)
         if kind is syntax.Variable:
             return known[self.resolution.bindings[node]]  # type: ignore[index]
+        if kind is syntax.Call or kind is syntax.MethodCall:
+            return self._value_of_call(node, known, tests)
         if kind is syntax.Unary:
             return Value(nodes.negate(self._sketch_value(node.operand, known, tests).node), BOOL)
         left = self._sketch_value(node.left, known, tests)
@@ -259,6 +273,55 @@ class Inlining(Methods):
         if node.operator in COMPARISONS:
             return Value(nodes.compare(left.node, node.operator, right.node), BOOL)
         return self._sketch_number(node.operator, left, right, tests)
+
+    def _within(self, node: Any, known: dict[Variable, Value]) -> FunctionPlan | None:
+        """Return the function that a call within a sketch means, if all of it may be written out."""
+        plan: FunctionPlan | None = None
+        if type(node) is syntax.MethodCall:
+            pointer = known.get(self.resolution.bindings.get(node.base))  # type: ignore[arg-type]
+            plan = None if pointer is None else self.pointed(pointer, len(node.arguments))
+        elif node.name not in SPECIAL:
+            named = self.script_functions_named(node.name, len(node.arguments))
+            plan = named[0] if len(named) == 1 and not named[0].scope.captures else None
+        if plan is None or type(plan.sketch) is not Result or plan is self.facts.function:
+            return None
+        return plan
+
+    def _type_of_call(self, node: Any, known: dict[Variable, Value]) -> int:
+        plan = self._within(node, known)
+        if plan is None or self.depth >= _MOST_CALLS:
+            return 0
+        given: dict[Variable, Value] = {
+            capture.inner: Value(None, capture.inner.types, capture.inner.shape) for capture in plan.scope.captures
+        }
+        for variable, argument in zip(plan.scope.parameters, node.arguments, strict=True):
+            type_ = self._sketch_type(argument, known)
+            if type_ not in _PLAIN:
+                return 0
+            given[variable] = Value(None, type_)
+        self.depth += 1
+        found = self._sketch_type(plan.sketch.node, given)
+        self.depth -= 1
+        return found
+
+    def _value_of_call(self, node: Any, known: dict[Variable, Value], tests: list[Any]) -> Value:
+        plan = self._within(node, known)
+        assert plan is not None, "its type was found"
+        arguments = [self.kept(self._sketch_value(argument, known, tests)) for argument in node.arguments]
+        given = dict(zip(plan.scope.parameters, arguments, strict=True))
+        if plan.scope.captures:
+            pointer = known[self.resolution.bindings[node.base]]  # type: ignore[index]
+            curry = self.stored(Value(nodes.curry(pointer.node), UNIT)).node
+            for at, capture in enumerate(plan.scope.captures):
+                cell = nodes.cell(nodes.element(curry, nodes.constant(at)))
+                given[capture.inner] = Value(cell, capture.inner.types, capture.inner.shape)
+        level = nodes.binary("+", self.deeper, nodes.constant(self.depth)) if self.depth else self.deeper
+        if all(getattr(test, "left", None) is not level for test in tests):
+            tests.append(nodes.compare(level, "<", nodes.name("M")))
+        self.depth += 1
+        value = self._sketch_value(plan.sketch.node, given, tests)
+        self.depth -= 1
+        return value
 
     def _sketch_number(self, operator: str, left: Value, right: Value, tests: list[Any]) -> Value:
         if left.types == FLOAT:
