@@ -35,7 +35,7 @@ _DISCREET: Final = _FRESH | frozenset(
     {
         *("len", "is_empty", "contains", "get", "index_of", "find", "find_map", "some", "all", "reduce", "reduce_rev"),
         *("push", "pop", "shift", "insert", "remove", "set", "clear", "truncate", "reverse", "sort", "dedup", "append"),
-        *("for_each", "to_json", "order", "order_desc"),
+        *("for_each", "to_json", "order", "order_desc", "pad", "splice", "mixin", "fill_with"),
     }
 )
 """Natives that neither keep nor give back what they are called on."""
