@@ -37,6 +37,8 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("invocation", "picloud.cli.invocations:invocation", "Show one invocation whole."),
         Entry("invoke", "picloud.cli.invocations:invoke", "Run a script without a route."),
         Entry("replay", "picloud.cli.invocations:replay", "Run an ended invocation's input again."),
+        Entry("dead-letters", "picloud.cli.dead_letters", "List what used up its attempts."),
+        Entry("discard", "picloud.cli.dead_letters:discard", "Give a dead letter up, with a reason."),
         Entry("cancel", "picloud.cli.invocations:cancel", "Call an invocation off."),
         Entry("events", "picloud.cli.invocations:events", "Show the audit trail."),
     ],

@@ -224,13 +224,17 @@ def events(target: Target, limit: int, oldest_first: bool, as_json: bool, **filt
 @click.command("replay")
 @click.argument("invocation", metavar="ID")
 @click.option("--version", default="current", show_default=True, help="current, original, or a number.")
+@click.option("-d", "--body", help="Another body than the input's; @FILE takes it from a file, @- from standard input.")
 @_WAIT
 @_JSON
 @with_target
-def replay(target: Target, invocation: str, version: str, wait: bool, as_json: bool) -> None:
+def replay(target: Target, invocation: str, version: str, body: str | None, wait: bool, as_json: bool) -> None:
     """Run an ended invocation's input again, as a new invocation; the old one stays as it is."""
     client = Client(target)
-    again = client.send("POST", "invocations", invocation, "replay", content={"version": version}).json["invocation"]
+    content: dict[str, str] = {"version": version}
+    if body is not None:
+        content["body"] = _read(body)
+    again = client.send("POST", "invocations", invocation, "replay", content=content).json["invocation"]
     _follow(client, again, wait=wait, as_json=as_json)
 
 

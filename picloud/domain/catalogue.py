@@ -33,6 +33,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         invocation.DeadLettered,
         invocation.Cancelled,
         invocation.Replayed,
+        invocation.Discarded,
         kv.KeyWritten,
         kv.KeyDeleted,
         node.NodeStarted,

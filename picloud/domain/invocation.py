@@ -216,7 +216,16 @@ class Replayed:
     invocation: UUID
 
 
-InvocationEvent = Requested | Started | AttemptFailed | Succeeded | DeadLettered | Cancelled | Replayed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """Somebody gave a dead invocation up: nobody need look at it any more."""
+
+    originator_id: UUID
+    originator_version: int
+    reason: str
+
+
+InvocationEvent = Requested | Started | AttemptFailed | Succeeded | DeadLettered | Cancelled | Replayed | Discarded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +240,7 @@ class Invocation:
     failures: int = 0
     losses: int = 0
     node: UUID | None = None
+    discarded: bool = False
 
     @property
     def ended(self) -> bool:
@@ -264,6 +274,8 @@ def evolve(state: Invocation | None, event: InvocationEvent) -> Invocation:
             return replace(state, version=version, state=State.CANCELLED, node=None)
         case Replayed():
             return replace(state, version=version)
+        case Discarded():
+            return replace(state, version=version, discarded=True)
 
 
 def start(state: Invocation, node: UUID) -> Started:
@@ -339,17 +351,33 @@ def cancel(state: Invocation, reason: str) -> Cancelled:
     return Cancelled(originator_id=state.id, originator_version=state.version + 1, reason=reason)
 
 
-def replay(state: Invocation, new_id: UUID, *, number: int, sha256: str) -> tuple[Replayed, Requested]:
-    """Make a new invocation from an ended one's input, on the given version. Raises :class:`Conflict` if it goes on."""
+def discard(state: Invocation, reason: str) -> Discarded:
+    """Give a dead invocation up. Raises :class:`Conflict` unless it is dead, and not given up already."""
+    if state.state is not State.DEAD:
+        raise Conflict(f"invocation {state.id} is no dead letter: it is {state.state}")
+    if state.discarded:
+        raise Conflict(f"the dead letter {state.id} was discarded already")
+    return Discarded(originator_id=state.id, originator_version=state.version + 1, reason=reason)
+
+
+def replay(
+    state: Invocation, new_id: UUID, *, number: int, sha256: str, body: Content | None = None
+) -> tuple[Replayed, Requested]:
+    """Make a new invocation from an ended one's input, on the given version; ``body`` takes the place of the input's.
+
+    Raises :class:`Conflict` if it goes on.
+    """
     if not state.ended:
         raise Conflict(
             f"invocation {state.id} can't be replayed yet: it is {state.state}",
             remedy="Wait for its end, or cancel it first.",
         )
     was = state.requested
+    given = was.input if body is None else replace(was.input, body=body)
+    again = replace(was, originator_id=new_id, number=number, sha256=sha256, due=None, owner=None, input=given)
     return (
         Replayed(originator_id=state.id, originator_version=state.version + 1, invocation=new_id),
-        replace(was, originator_id=new_id, number=number, sha256=sha256, due=None, owner=None, replay_of=state.id),
+        replace(again, replay_of=state.id),
     )
 
 

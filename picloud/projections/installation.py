@@ -8,6 +8,7 @@ import psycopg
 
 from picloud.postgres.sessions import connect
 from picloud.projections.catalog import Catalog
+from picloud.projections.dead_letters import DeadLetters
 from picloud.projections.inline import Kv, Outbox
 from picloud.projections.invocations import Invocations
 from picloud.projections.logs import Logs
@@ -15,7 +16,7 @@ from picloud.projections.projection import Projection
 from picloud.projections.rebuilds import Rebuilds
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
-    kind.name: kind for kind in (Catalog, Invocations, Logs, Outbox, Kv, Rebuilds)
+    kind.name: kind for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Rebuilds)
 }
 """Every projection there is, by name."""
 

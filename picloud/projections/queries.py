@@ -101,6 +101,39 @@ class LogFilter:
     limit: int = 200
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterFilter:
+    """Which dead letters are asked for; None means any. ``state`` is ``open``, ``saved`` or ``discarded``; ``text`` is
+    looked for in messages of errors; times are those of deaths; ``before`` is a position, exclusive; newest first."""
+
+    app: str
+    script: str | None = None
+    state: str | None = None
+    kind: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+_LETTER_STATE: Final = (
+    "CASE WHEN saved_by IS NOT NULL THEN 'saved' WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END"
+)
+_LETTER_COLUMNS: Final = f"""
+    id, app, script, number AS version, {_LETTER_STATE} AS state, trigger_kind AS trigger, trigger_name AS route,
+    method, path, requested_at, died_at, reason, attempts, error_kind, error_message, error_line, error_column,
+    replays, saved_by, saved_at, discarded_by, discarded_at, discard_reason, replay_of, correlation_id, position
+"""
+_LETTER_CONDITIONS: Final = {
+    "script": "script = %(script)s",
+    "state": f"{_LETTER_STATE} = %(state)s",
+    "kind": "error_kind = %(kind)s",
+    "text": "strpos(lower(error_message), lower(%(text)s)) > 0",
+    "since": "died_at >= %(since)s",
+    "until": "died_at < %(until)s",
+    "before": "position < %(before)s",
+}
 _INVOCATION_CONDITIONS: Final = {
     "script": "script = %(script)s",
     "state": "state = %(state)s",
@@ -159,6 +192,19 @@ def invocations(connection: psycopg.Connection, wanted: InvocationFilter) -> lis
         FROM invocations.invocations
         WHERE {" AND ".join(["app = %(app)s", *conditions])}
         ORDER BY requested_position DESC
+        LIMIT %(limit)s
+    """
+    return _rows(connection, query, {"app": wanted.app, "limit": wanted.limit, **values})
+
+
+def dead_letters(connection: psycopg.Connection, wanted: DeadLetterFilter) -> list[Row]:
+    """Dead letters, newest first."""
+    values, conditions = _chosen(wanted, _LETTER_CONDITIONS)
+    query = f"""
+        SELECT {_LETTER_COLUMNS}
+        FROM dead_letters.letters
+        WHERE {" AND ".join(["app = %(app)s", *conditions])}
+        ORDER BY position DESC
         LIMIT %(limit)s
     """
     return _rows(connection, query, {"app": wanted.app, "limit": wanted.limit, **values})

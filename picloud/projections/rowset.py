@@ -33,13 +33,15 @@ class RowSet(Generic[Row]):
         where = " AND ".join(f"t.{name} = u.{name}" for name in table.key)
         self._delete = f"DELETE FROM {schema}.{table.name} t USING {table.unnest(keys)} WHERE {where}".encode()
 
-    def load(self, connection: psycopg.Connection, ids: Collection[UUID]) -> None:
-        """Read the rows of these streams."""
+    def load(self, connection: psycopg.Connection, ids: Collection[UUID]) -> list[Row]:
+        """Read the rows of these streams, and return them."""
         if not ids:
-            return
+            return []
         cursor = connection.cursor(binary=True, row_factory=class_row(self._kind))
-        for row in cursor.execute(self._load, (list(ids),)).fetchall():
+        found = cursor.execute(self._load, (list(ids),), prepare=True).fetchall()
+        for row in found:
             self._rows[self._key(row)] = row
+        return found
 
     def get(self, *key: Any) -> Row | None:
         """The row with that key, if there is one; say ``put`` after a change."""

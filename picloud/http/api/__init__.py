@@ -11,7 +11,19 @@ from typing import Final
 
 import falcon
 
-from picloud.http.api import apps, events, health, invocations, logs, openapi, projections, routes, scripts, tokens
+from picloud.http.api import (
+    apps,
+    dead_letters,
+    events,
+    health,
+    invocations,
+    logs,
+    openapi,
+    projections,
+    routes,
+    scripts,
+    tokens,
+)
 from picloud.http.api.context import Context
 from picloud.http.api.operation import Operation, Resource
 from picloud.http.auth import Tokens
@@ -25,6 +37,7 @@ OPERATIONS: Final[list[Operation]] = [
     *scripts.OPERATIONS,
     *routes.OPERATIONS,
     *invocations.OPERATIONS,
+    *dead_letters.OPERATIONS,
     *logs.OPERATIONS,
     *events.OPERATIONS,
     *projections.OPERATIONS,

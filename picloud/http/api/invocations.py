@@ -15,6 +15,7 @@ from picloud.domain.invocation import (
     AttemptFailed,
     Cancelled,
     DeadLettered,
+    Discarded,
     HttpInput,
     Replayed,
     Requested,
@@ -69,7 +70,7 @@ def _list(request: Request) -> Reply:
 
 
 def _show(request: Request) -> Reply:
-    return Reply(content=_whole(_stream(request, Role.VIEWER)))
+    return Reply(content=_whole(stream_of(request, Role.VIEWER)))
 
 
 def _run(request: Request) -> Reply:
@@ -108,20 +109,25 @@ def _run(request: Request) -> Reply:
 
 
 def _replay(request: Request) -> Reply:
-    _stream(request, Role.EDITOR)
+    stream_of(request, Role.EDITOR)
+    given = request.body["body"]
     again = control.replay(
-        request.context.control, request.command, request.id("invocation"), request.body["version"].lower()
+        request.context.control,
+        request.command,
+        request.id("invocation"),
+        request.body["version"].lower(),
+        body=None if given is None else pack(given.encode("utf-8", "replace"), request.context.sessions),
     )
     return Reply(status=202, content={"invocation": again}, headers={"Location": f"/api/v1/invocations/{again}"})
 
 
 def _cancel(request: Request) -> Reply:
-    _stream(request, Role.EDITOR)
+    stream_of(request, Role.EDITOR)
     control.cancel(request.context.control, request.command, request.id("invocation"), request.body["reason"])
     return Reply(status=204)
 
 
-def _stream(request: Request, role: Role) -> list[RecordedEvent]:
+def stream_of(request: Request, role: Role) -> list[RecordedEvent]:
     """The invocation's events, if the caller may do what ``role`` may in its app."""
     invocation = request.id("invocation")
     with request.context.sessions.session() as connection:
@@ -143,7 +149,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
     state = None
     attempts: list[dict[str, Any]] = []
     logs: list[dict[str, Any]] = []
-    whole: dict[str, Any] = {"reply": None, "reason": None, "ended_at": None, "replayed_by": []}
+    whole: dict[str, Any] = {"reply": None, "reason": None, "ended_at": None, "replayed_by": [], "discard_reason": None}
     for recorded in stream:
         event: Any = recorded.event
         state = evolve(state, event)
@@ -166,6 +172,8 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
                 whole["reason"], whole["ended_at"] = event.reason, recorded.at
             case Replayed():
                 whole["replayed_by"].append(event.invocation)
+            case Discarded():
+                whole["discard_reason"] = event.reason
     assert state is not None
     return {
         "id": stream[0].stream_id,

@@ -209,6 +209,9 @@ class Me(Schema):
     apps = fields.List(fields.Str(), required=True)
 
 
+LETTER_STATES: Final = ["open", "saved", "discarded"]
+
+
 class InvocationOut(Schema):
     """An invocation in a list."""
 
@@ -274,6 +277,7 @@ class InvocationWhole(Schema):
     input = fields.Dict(required=True)
     reply = fields.Dict(required=True, allow_none=True)
     reason = fields.Str(required=True, allow_none=True)
+    discard_reason = fields.Str(required=True, allow_none=True)
     attempts = fields.List(fields.Dict(), required=True)
     logs = fields.List(fields.Dict(), required=True)
     events = fields.List(fields.Dict(), required=True)
@@ -298,15 +302,71 @@ class Accepted(Schema):
 
 
 class Replay(Schema):
-    """On which version: `current`, `original` or a number."""
+    """On which version: `current`, `original` or a number. A `body` takes the place of the input's."""
 
     version = fields.Str(load_default="current", validate=validate.Length(1, 20))
+    body = fields.Str(load_default=None, allow_none=True)
 
 
 class Cancel(Schema):
     """Why it is called off."""
 
     reason = fields.Str(load_default="called off by hand", validate=_LABEL)
+
+
+class DeadLetterOut(Schema):
+    """An invocation that used up its attempts, with its last error and what became of it since."""
+
+    id = fields.UUID(required=True)
+    app = fields.Str(required=True)
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+    state = fields.Str(required=True, validate=validate.OneOf(LETTER_STATES))
+    trigger = fields.Str(required=True)
+    route = fields.Str(required=True)
+    method = fields.Str(required=True)
+    path = fields.Str(required=True)
+    requested_at = fields.DateTime(required=True)
+    died_at = fields.DateTime(required=True)
+    reason = fields.Str(required=True)
+    attempts = fields.Int(required=True)
+    error_kind = fields.Str(required=True)
+    error_message = fields.Str(required=True)
+    error_line = fields.Int(required=True)
+    error_column = fields.Int(required=True)
+    replays = fields.Int(required=True)
+    saved_by = fields.UUID(required=True, allow_none=True)
+    saved_at = fields.DateTime(required=True, allow_none=True)
+    discarded_by = fields.Str(required=True, allow_none=True)
+    discarded_at = fields.DateTime(required=True, allow_none=True)
+    discard_reason = fields.Str(required=True, allow_none=True)
+    replay_of = fields.UUID(required=True, allow_none=True)
+    correlation_id = fields.UUID(required=True)
+    position = fields.Int(required=True)
+
+
+class DeadLetterList(Schema):
+    """Dead letters, newest first; `next` is the cursor of the page behind, or null."""
+
+    items = fields.List(fields.Nested(DeadLetterOut), required=True)
+    next = fields.Str(required=True, allow_none=True)
+
+
+class DeadLetterQuery(Page):
+    """Which dead letters: `kind` is that of the error, `text` is in its message, times are those of deaths."""
+
+    script = fields.Str()
+    state = fields.Str(validate=validate.OneOf(LETTER_STATES))
+    kind = fields.Str(validate=validate.Length(1, 100))
+    text = fields.Str(validate=validate.Length(1, 200))
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+
+
+class Discard(Schema):
+    """Why it is given up."""
+
+    reason = fields.Str(required=True, validate=validate.Length(1, 500))
 
 
 class LogLine(Schema):

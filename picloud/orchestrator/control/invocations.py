@@ -8,7 +8,7 @@ import psycopg
 
 from picloud.domain import invocation as lifecycle
 from picloud.domain.errors import Conflict, Invalid, NotFound
-from picloud.domain.invocation import Invocation
+from picloud.domain.invocation import Content, Invocation
 from picloud.domain.metadata import Metadata
 from picloud.domain.script import Script
 from picloud.log.appender import Entry
@@ -34,11 +34,11 @@ def existing_invocation(connection: psycopg.Connection, invocation: UUID) -> tup
     return found
 
 
-def replay(control: Control, command: Command, invocation: UUID, version: str) -> UUID:
+def replay(control: Control, command: Command, invocation: UUID, version: str, *, body: Content | None = None) -> UUID:
     """Make a new invocation from an ended one's input, and return its id once it is committed; it runs on its own.
 
-    ``version`` is ``current``, ``original`` or a number. Raises :class:`NotFound`, :class:`Invalid` or
-    :class:`Conflict`.
+    ``version`` is ``current``, ``original`` or a number; ``body`` takes the place of the input's.
+    Raises :class:`NotFound`, :class:`Invalid` or :class:`Conflict`.
     """
     again = new_id()
 
@@ -46,7 +46,7 @@ def replay(control: Control, command: Command, invocation: UUID, version: str) -
         with control.sessions.session() as connection:
             state, asked = existing_invocation(connection, invocation)
             number, sha256 = _version(connection, state, version)
-        replayed, requested = lifecycle.replay(state, again, number=number, sha256=sha256)
+        replayed, requested = lifecycle.replay(state, again, number=number, sha256=sha256, body=body)
         metadata = Metadata(asked.app, command.actor, asked.correlation_id, invocation)
         control.appender.append([Entry(replayed, metadata), Entry(requested, metadata)])
 
@@ -63,6 +63,18 @@ def cancel(control: Control, command: Command, invocation: UUID, reason: str) ->
         metadata = Metadata(asked.app, command.actor, asked.correlation_id, command.request_id)
         event = lifecycle.cancel(state, reason)
         control.appender.append([Entry(event, metadata)], wakes=[cancel_wake(invocation)])
+
+    control.decide(use_case)
+
+
+def discard(control: Control, command: Command, invocation: UUID, reason: str) -> None:
+    """Give a dead invocation up. Raises :class:`NotFound` or :class:`Conflict`."""
+
+    def use_case() -> int:
+        with control.sessions.session() as connection:
+            state, asked = existing_invocation(connection, invocation)
+        metadata = Metadata(asked.app, command.actor, asked.correlation_id, command.request_id)
+        return control.appender.append([Entry(lifecycle.discard(state, reason), metadata)])
 
     control.decide(use_case)
 

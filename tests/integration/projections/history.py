@@ -208,6 +208,8 @@ class History:
             return self.request()
         if self.random.random() < 0.1:
             return self._replay()
+        if self.random.random() < 0.05:
+            return self._discard()
         state = self.random.choice(open_ones)
         return self._evolve(state, self._go_on(state))
 
@@ -255,6 +257,13 @@ class History:
         replayed, requested = lifecycle.replay(state, self.new_id(), number=9, sha256="99" * 32)
         born = lifecycle.evolve(None, requested)
         return self._evolve(state, [replayed]) + self._evolve(born, [], first=requested)
+
+    def _discard(self) -> list[Entry]:
+        dead = [each for each in self.invocations if each.state is lifecycle.State.DEAD and not each.discarded]
+        if not dead:
+            return []
+        state = self.random.choice(dead)
+        return self._evolve(state, [lifecycle.discard(state, self.text())])
 
     def _evolve(
         self, state: Invocation, events: list[InvocationEvent], *, first: Requested | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -118,6 +119,17 @@ class InvocationLife(RuleBasedStateMachine):
         assert again.input == self.state.requested.input
         assert again.replay_of == ID
         assert again.owner is None
+        _, mended = lifecycle.replay(self.state, new_id, number=2, sha256="cd" * 32, body=Content(text="mended"))
+        assert mended.input == replace(self.state.requested.input, body=Content(text="mended"))
+
+    @rule()
+    def discard(self) -> None:
+        if self.state.state is not State.DEAD or self.state.discarded:
+            with pytest.raises(Conflict):
+                lifecycle.discard(self.state, "why")
+        else:
+            self.record(lifecycle.discard(self.state, "why"))
+            assert self.state.discarded
 
     @invariant()
     def versions_have_no_gaps(self) -> None:

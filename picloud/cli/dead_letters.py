@@ -1,0 +1,73 @@
+"""``picloud dead-letters``: what used up its attempts, and what is to become of it."""
+
+from __future__ import annotations
+
+import click
+
+from picloud.cli import show
+from picloud.cli.client import Client
+from picloud.cli.target import Target, with_target
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+
+
+@click.command("dead-letters")
+@click.argument("app")
+@click.option("--script", help="Only of this script.")
+@click.option(
+    "--state",
+    type=click.Choice(["open", "saved", "discarded", "all"]),
+    default="open",
+    show_default=True,
+    help="Only those that wait for somebody, that a replay has saved, or that were given up.",
+)
+@click.option("--kind", help="Only with this kind of error, such as ErrorRuntime.")
+@click.option("--text", help="Only with this text in the error's message.")
+@click.option("--since", metavar="TIME", help="Died at or after (RFC 3339).")
+@click.option("--until", metavar="TIME", help="Died before (RFC 3339).")
+@click.option("-n", "limit", type=click.IntRange(1), default=25, show_default=True, help="How many.")
+@_JSON
+@with_target
+def command(target: Target, app: str, state: str, limit: int, as_json: bool, **filters: str | None) -> None:
+    """List an app's dead letters, newest first.
+
+    \b
+      picloud dead-letters demo --text timeout
+      picloud replay ID                      # try again; if that succeeds, the letter is saved
+      picloud replay ID -d @mended.json      # with another body
+      picloud discard ID --reason "sent by mistake"
+    """
+    wanted = None if state == "all" else state
+    items = list(Client(target).pages("apps", app, "dead-letters", limit=limit, state=wanted, **filters))
+    if as_json:
+        show.as_json_lines(items)
+        return
+    rows = [
+        (
+            item["id"],
+            item["state"],
+            show.when(item["died_at"]),
+            f"{item['script']}@{item['version']}",
+            item["route"] if item["trigger"] == "http" else item["trigger"],
+            item["attempts"],
+            item["replays"],
+            f"{item['error_kind']}: {item['error_message']}".splitlines()[0],
+        )
+        for item in items
+    ]
+    headings = ("invocation", "state", "died", "script", "trigger", "attempts", "replays", "error")
+    show.table(headings, rows, empty=f"{app} has no such dead letters")
+
+
+@click.command("discard")
+@click.argument("invocation", metavar="ID")
+@click.option("--reason", required=True, help="Why nobody need look at it any more.")
+@_JSON
+@with_target
+def discard(target: Target, invocation: str, reason: str, as_json: bool) -> None:
+    """Give a dead letter up; it stays readable, and can still be replayed."""
+    Client(target).send("POST", "invocations", invocation, "discard", content={"reason": reason})
+    if as_json:
+        show.as_json({"invocation": invocation, "discarded": True, "reason": reason})
+        return
+    click.echo(f"discarded {invocation}")
