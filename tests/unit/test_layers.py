@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,14 @@ MAY_IMPORT = {
     "http": {"domain", "log", "postgres", "orchestrator", "projections", "rhai", "executor"},
 }
 """Which packages of ours each may import; ``config`` and ``logging`` are free to all but the pure ones."""
+
+UNKNOWN_TO = {
+    "parser": {"resolver", "codegen", "runtime", "packages", "program", "engine", "cache", "tools"},
+    "codegen": {"lexer", "parser", "packages", "program", "engine", "cache", "tools"},
+    "runtime": {"lexer", "parser", "resolver", "codegen", "program", "engine", "cache", "tools"},
+    "packages": {"resolver", "codegen", "program", "engine", "cache", "tools"},
+}
+"""What the stages of the language must not know of it."""
 
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
 
@@ -65,6 +74,35 @@ def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
         elif package in PURE:
             outside = parts[0] not in sys.stdlib_module_names and parts[0] not in PURE[package]
             assert not outside, f"{path.name} ({package}) imports {module}"
+
+
+@pytest.mark.parametrize("stage", UNKNOWN_TO)
+def test_a_stage_of_the_language_knows_nothing_of_what_comes_behind_it(stage: str) -> None:
+    for path in (ROOT / "rhai" / stage).rglob("*.py"):
+        for module in imports_of(path):
+            known = module.removeprefix("picloud.rhai.").split(".")[0]
+            assert known not in UNKNOWN_TO[stage], f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_a_program_runs_without_the_tools() -> None:
+    for path in (ROOT / "rhai").rglob("*.py"):
+        of_tools = [module for module in imports_of(path) if module.startswith("picloud.rhai.tools")]
+        is_free = path.name == "__main__.py" or path.is_relative_to(ROOT / "rhai" / "tools")
+        assert is_free or not of_tools, f"{path.relative_to(ROOT)} imports {of_tools}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_it_is_about(path: Path) -> None:
+    """And a package that lists its modules lists all of them."""
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert text, f"{path.relative_to(ROOT)} has no docstring"
+    listed = set(re.findall(r"^ {4}(\w+)(?:\.py|/) ", text, re.MULTILINE))
+    if path.name == "__init__.py" and len(listed) > 1:
+        inside = {
+            each.stem for each in path.parent.iterdir() if each.suffix == ".py" or (each / "__init__.py").exists()
+        }
+        missing = {name for name in inside - listed - {"__init__"} if f"{name}.py" not in text}
+        assert not missing | (listed - inside), f"not listed: {missing}; not there: {listed - inside}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

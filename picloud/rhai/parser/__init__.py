@@ -2,6 +2,7 @@
 
     stream.py      the tokens, what is expected of them, and how deep the source may nest
     scope.py       the names in sight
+    base.py        what the parts below ask of each other
     operators.py   expressions of operators, by precedence climbing
     operands.py    literals, names, what is in brackets, access, calls
     control.py     blocks, conditions, loops, ``switch``, ``try``
