@@ -70,6 +70,12 @@ class Native:
             return (setter(self.name),)
         return (self.name, getter(self.name)) if self.getter else (self.name,)
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether it is of a standard package, and not the host's."""
+        # Some callables, as str.upper, are of no module.
+        return str(getattr(self.function, "__module__", "")).startswith("picloud.rhai.packages.")
+
 
 _Types = tuple[type, ...]
 
@@ -136,7 +142,7 @@ class Registry:
             f"{key}{native.parameters}{native.changes}{native.replaces}{native.run}{native.volatile}"
             for (key, _), natives in self._candidates.items()
             for native in natives.values()
-            if not native.function.__module__.startswith("picloud.rhai.packages.")
+            if not native.is_standard
         }
         return "\n".join(sorted(own))
 

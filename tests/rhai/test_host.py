@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -119,3 +120,11 @@ def test_engines_may_call_different_classes_by_one_name() -> None:
     second.register_fn("x", lambda _: "other", "Point", getter=True)
     assert first.compile("point(1, 2).x").run() == 1
     assert second.compile("point().x").run() == "other"
+
+
+def test_any_python_callable_may_be_a_function() -> None:
+    made = Engine()
+    made.register_fn("shout", str.upper, "string")
+    made.register_fn("spelled", "-".join, "array")
+    made.register_fn("hexed", partial(int, base=16), "string")
+    assert made.compile('[shout("a"), spelled(["a", "b"]), hexed("ff"), "b".shout()]').run() == ["A", "a-b", 255, "B"]

@@ -36,7 +36,6 @@ _ANNOTATED: Final = {
     "_Array": ARRAY,
     "list[str]": ARRAY,
 }
-_STANDARD: Final = "picloud.rhai.packages."
 _MOST_FOUND: Final = 4096
 
 
@@ -48,7 +47,7 @@ def _fitting(options: Any, name: str, types: list[int]) -> Iterable[Any] | None:
     """Return the natives that may answer a call with arguments of these types; None if one of them isn't ours."""
     found = []
     for native in options.natives(name, len(types)):
-        if not native.function.__module__.startswith(_STANDARD):
+        if not native.is_standard:
             return None
         if all(
             wanted == ANY_TYPE or given & _NAMED.get(wanted, ANY)
@@ -106,7 +105,7 @@ def is_standard(options: Any, name: str, count: int) -> bool:
     known = options.found.get(key)
     if known is None:
         natives = options.natives(name, count)
-        known = _keep(options, key, all(native.function.__module__.startswith(_STANDARD) for native in natives))
+        known = _keep(options, key, all(native.is_standard for native in natives))
     return bool(known)
 
 

@@ -87,10 +87,6 @@ class Options:
         self.found = found
         """What was found out about natives, for all programs."""
 
-    def is_standard(self, native: Any) -> bool:
-        """Whether a native is one of the standard packages, and not the host's."""
-        return str(native.function.__module__).startswith("picloud.rhai.packages.")
-
 
 CALL: Final = 8
 """A call takes as long as so many other nodes."""

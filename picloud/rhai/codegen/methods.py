@@ -71,7 +71,7 @@ class Methods(Elements):
         if None in types:
             return None
         native = self.options.resolve(name, tuple(types))
-        if native is None or name in ("print", "debug") or not self.options.is_standard(native):
+        if native is None or name in ("print", "debug") or not native.is_standard:
             return None
         key = name, tuple(argument.types for argument in arguments)
         python = self.natives.setdefault(key, f"N{len(self.natives) + 1}")
