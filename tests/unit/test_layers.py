@@ -91,6 +91,14 @@ def test_a_program_runs_without_the_tools() -> None:
         assert is_free or not of_tools, f"{path.relative_to(ROOT)} imports {of_tools}"
 
 
+def test_the_page_on_how_it_works_names_every_part_of_the_language() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text()
+    text = page.partition("## The language\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+)(?:\.py|/)", text))
+    there = {path.stem for path in (ROOT / "rhai").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert there - named == {"__init__"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_says_what_it_is_about(path: Path) -> None:
     """And a package that lists its modules lists all of them."""
