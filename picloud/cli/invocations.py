@@ -16,6 +16,8 @@ from picloud.cli.target import Target, with_target
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 _WAIT = click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
+_LONGEST_WAIT: Final = 20
+"""Seconds. Shorter than what clients and proxies give up after."""
 _STATES: Final = ["pending", "running", "retrying", "succeeded", "dead", "cancelled"]
 
 
@@ -87,6 +89,8 @@ def _facts(whole: dict[str, Any]) -> None:
         ("ended", show.when(whole["ended_at"])),
         ("replay of", whole["replay_of"]),
         ("replayed by", ", ".join(whole["replayed_by"])),
+        ("key", whole["idempotency_key"]),
+        ("discarded", whole["discard_reason"]),
         ("input", f"{asked['method']} {asked['path']}"),
         ("params", _pairs(asked["params"])),
         ("query", _pairs(asked["query"])),
@@ -297,10 +301,9 @@ def _follow(client: Client, invocation: str, *, wait: bool, as_json: bool) -> No
 def _ended(client: Client, invocation: str) -> dict[str, Any]:
     """The invocation when it has ended, or as it is after a minute."""
     deadline = time.monotonic() + 60
-    whole: dict[str, Any] = client.get("invocations", invocation)
+    whole: dict[str, Any] = client.get("invocations", invocation, wait=_LONGEST_WAIT)
     while whole["ended_at"] is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-        whole = client.get("invocations", invocation)
+        whole = client.get("invocations", invocation, wait=_LONGEST_WAIT)
     return whole
 
 

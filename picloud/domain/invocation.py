@@ -133,7 +133,7 @@ class Requested:
     """The invocation was accepted; a run is due at once, or at ``due``.
 
     ``number`` and ``sha256`` say which version of the script is to run. ``owner`` is the inbox of the process whose
-    client waits for the answer, if one does.
+    client waits for the answer, if one does. Who asks again under an ``idempotency_key`` meets this invocation.
     """
 
     originator_id: UUID
@@ -149,6 +149,7 @@ class Requested:
     owner: UUID | None = None
     replay_of: UUID | None = None
     depth: int = 0
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,10 +375,10 @@ def replay(
         )
     was = state.requested
     given = was.input if body is None else replace(was.input, body=body)
-    again = replace(was, originator_id=new_id, number=number, sha256=sha256, due=None, owner=None, input=given)
+    again = replace(was, originator_id=new_id, number=number, sha256=sha256, input=given, replay_of=state.id)
     return (
         Replayed(originator_id=state.id, originator_version=state.version + 1, invocation=new_id),
-        replace(again, replay_of=state.id),
+        replace(again, due=None, owner=None, idempotency_key=None),
     )
 
 

@@ -12,18 +12,20 @@ import psycopg
 
 from picloud.domain.errors import Disabled, Invalid
 from picloud.domain.invocation import HttpInput, State, Trigger
+from picloud.domain.route import Durability
 from picloud.http.problems import Problem
 from picloud.http.trace import correlation_of
-from picloud.log.appender import LogUnavailable
+from picloud.log.appender import LogUnavailable, StreamConflict
 from picloud.log.contents import pack
 from picloud.orchestrator.catalog import AppEntry, RouteEntry
-from picloud.orchestrator.invoker import Call, NoAnswerYet
+from picloud.orchestrator.invoker import Call, KeyReused, NoAnswerYet
 from picloud.orchestrator.node import Node
 from picloud.orchestrator.outcome import Outcome
 from picloud.orchestrator.routing import Match, NoMatch
 
 INVOCATION_HEADER: Final = "PiCloud-Invocation"
 
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _TIME_LIMITS: Final = frozenset({"WallTimeLimit"})
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -88,13 +90,26 @@ class Ingress:
                 ),
                 actor=f"http:{route.title}",
                 correlation_id=correlation_of(environ.get("HTTP_TRACEPARENT")),
+                idempotency_key=_idempotency_key(environ.get("HTTP_IDEMPOTENCY_KEY")),
             )
-            if "respond-async" in environ.get("HTTP_PREFER", ""):
-                _accepted(resp, self._node.invoker.request(call, timeout=self._timeout))
-                return
-            outcome = self._node.invoker.call(call, durability=route.durability, timeout=self._timeout)
+            asynchronous = "respond-async" in environ.get("HTTP_PREFER", "")
+            if call.idempotency_key is not None:
+                outcome = self._once(call, resp, asynchronous=asynchronous)
+            elif asynchronous:
+                outcome = self._node.invoker.request(call, timeout=self._timeout)
+            else:
+                outcome = self._node.invoker.call(call, durability=route.durability, timeout=self._timeout)
         except UnicodeDecodeError as error:
             raise Problem(400, "bad-query", "the query is not UTF-8 once decoded") from error
+        except KeyReused as error:
+            raise Problem(
+                422,
+                "idempotency-key-reused",
+                str(error),
+                field="Idempotency-Key",
+                remedy="Use a new key for each request that is to be done; send the same bytes to ask for it again.",
+                headers={INVOCATION_HEADER: str(error.invocation)},
+            ) from error
         except Disabled as error:
             raise Problem(503, "script-disabled", error.message) from error
         except NoAnswerYet as error:
@@ -113,7 +128,28 @@ class Ingress:
             ) from error
         except psycopg.Error as error:
             raise Problem.unavailable("the database can't be reached") from error
-        _answer(resp, outcome)
+        if isinstance(outcome, UUID):
+            _accepted(resp, outcome)
+        else:
+            _answer(resp, outcome)
+
+    def _once(self, call: Call, resp: falcon.Response, *, asynchronous: bool) -> Outcome | UUID:
+        """Run a call unless it was accepted before under its key; then give what came of that.
+
+        The request is on disk before the run, whatever the route's durability: that is what others are held off by.
+        """
+        invoker = self._node.invoker
+        earlier = invoker.earlier(call)
+        if earlier is None:
+            try:
+                if asynchronous:
+                    return invoker.request(call, timeout=self._timeout)
+                return invoker.call(call, durability=Durability.OUTBOX, timeout=self._timeout)
+            except StreamConflict:
+                earlier = invoker.earlier(call)
+                assert earlier is not None, "somebody else was quicker"
+        resp.set_header("Idempotent-Replayed", "true")
+        return earlier if asynchronous else invoker.wait(earlier, timeout=self._timeout)
 
     def _body(self, req: falcon.Request) -> bytes:
         declared = req.content_length
@@ -155,6 +191,17 @@ def _headers(environ: dict[str, Any]) -> dict[str, str]:
     if environ.get("CONTENT_LENGTH"):
         headers["content-length"] = environ["CONTENT_LENGTH"]
     return headers
+
+
+def _idempotency_key(given: str | None) -> str | None:
+    if given is not None and _KEY.fullmatch(given) is None:
+        raise Problem(
+            400,
+            "bad-idempotency-key",
+            f"the Idempotency-Key {given[:40]!r} is none: expected 1 to 255 visible characters of ASCII",
+            field="Idempotency-Key",
+        )
+    return given
 
 
 def _no_route(app: AppEntry, req: falcon.Request, resp: falcon.Response, path: str, match: NoMatch) -> None:

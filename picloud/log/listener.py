@@ -25,6 +25,7 @@ SAFETY_SECONDS: Final = 60.0
 LOG_CHANNEL: Final = "picloud_log"
 OUTBOX_CHANNEL: Final = "picloud_outbox"
 CATALOG_CHANNEL: Final = "picloud_catalog"
+INVOCATIONS_CHANNEL: Final = "picloud_invocations"
 
 Subscriber = Callable[[str | None], None]
 

@@ -2,6 +2,9 @@
 
 Each process has one inbox with a channel of its own. A run that ends here wakes its waiter directly; one that ends
 elsewhere is notified on the channel with its outcome's commit, and the waiter reads the outcome from the log.
+
+Who waits for an invocation that another process asked for *watches*: it looks whenever the history of invocations has
+gone on.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from gevent.event import Event as Signal
 
 from picloud.log.appender import Wake
 from picloud.log.ids import new_id
-from picloud.log.listener import Listener
+from picloud.log.listener import INVOCATIONS_CHANNEL, Listener
 
 
 class Inbox:
@@ -22,7 +25,9 @@ class Inbox:
     def __init__(self, listener: Listener) -> None:
         self.id: UUID | None = None
         self._listener = listener
-        self._waiting: dict[UUID, Signal] = {}
+        self._waiting: dict[UUID, list[Signal]] = {}
+        self._watching: set[Signal] = set()
+        listener.subscribe(INVOCATIONS_CHANNEL, self._went_on)
 
     def open(self) -> None:
         """Take an id and a channel of its own: after the process's last fork, or two processes would share them."""
@@ -37,36 +42,47 @@ class Inbox:
 
     def ended(self, invocation: UUID) -> None:
         """The invocation ended here."""
-        signal = self._waiting.get(invocation)
-        if signal is not None:
+        for signal in self._waiting.get(invocation, ()):
             signal.set()
 
-    def expect(self, invocation: UUID) -> Waiter:
+    def expect(self, invocation: UUID, *, watch: bool = False) -> Waiter:
         """Begin to wait. To miss nothing, call it before the request is appended, and read after each wake."""
-        return Waiter(self, invocation)
+        return Waiter(self, invocation, watch=watch)
 
     def _notified(self, payload: str | None) -> None:
         if payload is not None:
             self.ended(UUID(payload))
             return
-        for signal in self._waiting.values():
+        for signals in self._waiting.values():
+            for signal in signals:
+                signal.set()
+
+    def _went_on(self, _payload: str | None) -> None:
+        for signal in self._watching:
             signal.set()
 
 
 class Waiter:
     """One who waits for one invocation; a context manager."""
 
-    def __init__(self, inbox: Inbox, invocation: UUID) -> None:
+    def __init__(self, inbox: Inbox, invocation: UUID, *, watch: bool) -> None:
         self._inbox = inbox
         self._invocation = invocation
+        self._watch = watch
         self._signal = Signal()
 
     def __enter__(self) -> Waiter:
-        self._inbox._waiting[self._invocation] = self._signal
+        self._inbox._waiting.setdefault(self._invocation, []).append(self._signal)
+        if self._watch:
+            self._inbox._watching.add(self._signal)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._inbox._waiting.pop(self._invocation, None)
+        signals = self._inbox._waiting[self._invocation]
+        signals.remove(self._signal)
+        if not signals:
+            del self._inbox._waiting[self._invocation]
+        self._inbox._watching.discard(self._signal)
 
     def wake(self) -> None:
         """Let the next ``wait`` return at once: something may have happened before."""

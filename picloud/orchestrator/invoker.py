@@ -16,6 +16,7 @@ import gevent
 from picloud.domain.errors import Disabled
 from picloud.domain.invocation import HttpInput, Requested, RetryPolicy, Started, Trigger, evolve
 from picloud.domain.metadata import Metadata
+from picloud.domain.names import stream_id
 from picloud.domain.route import Durability
 from picloud.log.appender import Appender, Entry, LogUnavailable
 from picloud.log.ids import new_id
@@ -39,9 +40,20 @@ class NoAnswerYet(Exception):
         self.invocation = invocation
 
 
+class KeyReused(Exception):
+    """The idempotency key belongs to an invocation on another input."""
+
+    def __init__(self, invocation: UUID) -> None:
+        super().__init__(f"the key belongs to invocation {invocation}, whose input was another one")
+        self.invocation = invocation
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What is to run, on which input, and on whose behalf. ``correlation_id`` is None to begin a new chain."""
+    """What is to run, on which input, and on whose behalf. ``correlation_id`` is None to begin a new chain.
+
+    With an ``idempotency_key`` the invocation's id follows from the app, the trigger and the key.
+    """
 
     script: ScriptEntry
     trigger: Trigger
@@ -49,6 +61,15 @@ class Call:
     actor: str
     correlation_id: UUID | None = None
     retry: RetryPolicy = ONCE
+    idempotency_key: str | None = None
+
+    @property
+    def invocation(self) -> UUID | None:
+        """The id that the invocation is to have; None for a new one."""
+        key = self.idempotency_key
+        if key is None:
+            return None
+        return stream_id("invocation", self.script.app, self.trigger.kind, self.trigger.name, key)
 
 
 class Invoker:
@@ -113,13 +134,32 @@ class Invoker:
         return requested.originator_id
 
     def wait(self, invocation: UUID, *, timeout: float) -> Outcome:
-        """Wait for the end of an invocation that has no owner here, looking whenever this process is woken for it.
+        """Wait for the end of an invocation that anybody may have asked for, wherever it runs.
 
         Raises :class:`NoAnswerYet` after ``timeout`` seconds.
         """
-        with self._inbox.expect(invocation) as waiter:
+        with self._inbox.expect(invocation, watch=True) as waiter:
             waiter.wake()
             return self._wait(waiter, invocation, time.monotonic() + timeout)
+
+    def earlier(self, call: Call) -> UUID | None:
+        """The invocation that was accepted under the call's idempotency key already; None if there is none.
+
+        Raises :class:`KeyReused` if that was for another input.
+        """
+        invocation = call.invocation
+        if invocation is None:
+            return None
+        with self._sessions.session() as connection:
+            stream = read_stream(connection, invocation)
+        if not stream:
+            return None
+        requested = stream[0].event
+        assert isinstance(requested, Requested)
+        was, given = requested.input, call.input
+        if (was.method, was.path, was.query, was.body) != (given.method, given.path, given.query, given.body):
+            raise KeyReused(invocation)
+        return invocation
 
     def _run_here(self, requested: Requested, metadata: Metadata, node: UUID, durability: Durability) -> Outcome | None:
         started = _started(requested, node)
@@ -145,7 +185,7 @@ class Invoker:
         script = call.script
         if script.disabled is not None:
             raise Disabled(f"{script.app}/{script.name} is disabled: {script.disabled}")
-        invocation = new_id()
+        invocation = call.invocation or new_id()
         metadata = Metadata(script.app, call.actor, call.correlation_id or invocation, invocation)
         requested = Requested(
             originator_id=invocation,
@@ -158,6 +198,7 @@ class Invoker:
             input=call.input,
             retry=call.retry,
             owner=owner,
+            idempotency_key=call.idempotency_key,
         )
         return requested, metadata
 

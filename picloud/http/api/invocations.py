@@ -35,6 +35,7 @@ from picloud.http.api.schemas import (
     InvocationWhole,
     Replay,
     Run,
+    Wait,
 )
 from picloud.http.auth import require
 from picloud.log.contents import pack
@@ -70,7 +71,12 @@ def _list(request: Request) -> Reply:
 
 
 def _show(request: Request) -> Reply:
-    return Reply(content=_whole(stream_of(request, Role.VIEWER)))
+    whole = _whole(stream_of(request, Role.VIEWER))
+    if whole["ended_at"] is None and request.query["wait"]:
+        with contextlib.suppress(NoAnswerYet):
+            request.context.node.invoker.wait(request.id("invocation"), timeout=request.query["wait"])
+        whole = _whole(stream_of(request, Role.VIEWER))
+    return Reply(content=whole)
 
 
 def _run(request: Request) -> Reply:
@@ -186,6 +192,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
         "requested_at": stream[0].at,
         "correlation_id": stream[0].correlation_id,
         "replay_of": asked.replay_of,
+        "idempotency_key": asked.idempotency_key,
         "input": msgspec.to_builtins(asked.input),
         "attempts": attempts,
         "logs": logs,
@@ -204,8 +211,8 @@ OPERATIONS: Final = [
         problems=(404,),
     ),
     Operation(
-        method="GET", path=_ONE, summary="One invocation, whole", tag="invocations", role=Role.VIEWER, handler=_show,
-        reply=InvocationWhole, app_of="any", problems=(404,),
+        method="GET", path=_ONE, summary="One invocation, whole; `wait=10` waits for its end", tag="invocations",
+        role=Role.VIEWER, handler=_show, query=Wait, reply=InvocationWhole, app_of="any", problems=(404,),
     ),
     Operation(
         method="POST", path="/apps/{app}/scripts/{script}/invocations",

@@ -259,6 +259,12 @@ class InvocationQuery(Page):
     until = fields.AwareDateTime()
 
 
+class Wait(Schema):
+    """How long to wait for an end, in seconds: the answer comes at once if there is one."""
+
+    wait = fields.Int(load_default=0, validate=validate.Range(0, 60))
+
+
 class InvocationWhole(Schema):
     """One invocation with everything that is known of it."""
 
@@ -274,6 +280,7 @@ class InvocationWhole(Schema):
     correlation_id = fields.UUID(required=True)
     replay_of = fields.UUID(required=True, allow_none=True)
     replayed_by = fields.List(fields.UUID(), required=True)
+    idempotency_key = fields.Str(required=True, allow_none=True)
     input = fields.Dict(required=True)
     reply = fields.Dict(required=True, allow_none=True)
     reason = fields.Str(required=True, allow_none=True)
