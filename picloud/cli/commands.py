@@ -44,6 +44,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
     ],
     "Look after it": [
         Entry("projections", "picloud.cli.projections", "List projections, or rebuild one."),
+        Entry("nodes", "picloud.cli.nodes", "List nodes."),
         Entry("tokens", "picloud.cli.tokens", "List access tokens, issue one, or revoke one."),
     ],
 }

@@ -25,6 +25,7 @@ _STATES: Final = ["pending", "running", "retrying", "succeeded", "dead", "cancel
 @click.argument("app")
 @click.option("--script", help="Only of this script.")
 @click.option("--state", type=click.Choice(_STATES), help="Only in this state.")
+@click.option("--trigger", help="Only by this trigger: http, api, or a route such as 'GET /hello/{name}'.")
 @click.option("--since", metavar="TIME", help="Requested at or after (RFC 3339).")
 @click.option("--until", metavar="TIME", help="Requested before (RFC 3339).")
 @click.option("-n", "limit", type=click.IntRange(1), default=25, show_default=True, help="How many.")

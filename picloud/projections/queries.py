@@ -77,11 +77,13 @@ _LIVE_NODES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationFilter:
-    """Which invocations are asked for; None means any. ``before`` is a position, exclusive; newest first."""
+    """Which invocations are asked for; None means any. ``trigger`` is a kind (``http``, ``api``) or a name, such as a
+    route's; ``before`` is a position, exclusive; newest first."""
 
     app: str
     script: str | None = None
     state: str | None = None
+    trigger: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     before: int | None = None
@@ -137,6 +139,7 @@ _LETTER_CONDITIONS: Final = {
 _INVOCATION_CONDITIONS: Final = {
     "script": "script = %(script)s",
     "state": "state = %(state)s",
+    "trigger": "%(trigger)s IN (trigger_kind, trigger_name)",
     "since": "requested_at >= %(since)s",
     "until": "requested_at < %(until)s",
     "before": "requested_position < %(before)s",

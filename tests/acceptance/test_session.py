@@ -167,3 +167,18 @@ def _until(read: Any, wanted: str, *, key: str = "id") -> list[Any]:
         if any(item[key] == wanted for item in found):
             return found
         assert time.monotonic() < end, f"{wanted} does not show"
+
+
+def test_invocations_are_found_by_their_trigger(platform: Platform, tmp_path: Path) -> None:
+    deploy(platform, tmp_path, "1", "--app", "triggers", *ROUTE)
+    called = platform.call("GET", "/apps/triggers/greet/ada").headers["picloud-invocation"]
+    asked = json.loads(platform.run("invoke", "triggers/greet", "--json").stdout)["id"]
+    _until(lambda: lines(platform, "invocations", "triggers"), asked)
+    for trigger, found in (("http", called), ("api", asked), ("GET /greet/{name}", called)):
+        assert [item["id"] for item in lines(platform, "invocations", "triggers", "--trigger", trigger)] == [found]
+
+
+def test_nodes_are_listed(platform: Platform) -> None:
+    nodes = lines(platform, "nodes")
+    assert {node["state"] for node in nodes} >= {"live"}
+    assert all(node["pid"] > 0 and node["capacity"] > 0 for node in nodes)

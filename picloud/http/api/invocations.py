@@ -58,6 +58,7 @@ def _list(request: Request) -> Reply:
         app=request.params["app"],
         script=query.get("script"),
         state=query.get("state"),
+        trigger=query.get("trigger"),
         since=query.get("since"),
         until=query.get("until"),
         before=cursor_position(query.get("cursor")),

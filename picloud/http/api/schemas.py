@@ -254,6 +254,7 @@ class InvocationQuery(Page):
     """Which invocations."""
 
     script = fields.Str()
+    trigger = fields.Str(metadata={"description": "A kind (`http`, `api`), or a name, such as `GET /hello/{name}`."})
     state = fields.Str(validate=validate.OneOf([state.value for state in State]))
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
