@@ -12,6 +12,7 @@ from picloud.config import settings
 from picloud.executor.protocol import Limits as CageLimits
 from picloud.executor.script import language_limits
 from picloud.rhai import DefaultHost, Engine, Limits, Native, Registry, RhaiError
+from picloud.rhai.errors import _TEXTS
 from picloud.rhai.lexer import CALLABLE
 from picloud.rhai.packages import standard
 from picloud.rhai.values import TYPES
@@ -91,6 +92,15 @@ def test_a_limit_that_is_met_gives_the_error_that_stands_beside_it(field: str, e
             host=Libraries()
         )
     assert caught.value.inner == error
+
+
+def test_the_fields_of_caught_errors_are_listed() -> None:
+    listed: dict[str, set[str]] = {}
+    for fields, kinds, *_ in rows("Errors"):
+        for kind in re.findall(r"\w+", kinds):
+            listed.setdefault(kind, set()).update(re.findall(r"\w+", fields))
+    told = {kind: set(RhaiError(kind, 1, 2).fields()) - {"error"} for kind in _TEXTS if RhaiError(kind).is_catchable}
+    assert listed == {kind: fields for kind, fields in told.items() if fields}
 
 
 def test_types_and_flags_of_functions_are_listed() -> None:
