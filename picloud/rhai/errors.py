@@ -300,6 +300,9 @@ _TEXTS: Final[dict[str, Callable[..., str]]] = {
     "Exit": _always("NOT AN ERROR - exit value"),
 }
 
+KINDS: Final = frozenset(_TEXTS)
+"""All kinds of errors of a run."""
+
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "ErrorFunctionNotFound": ("function",),
     "ErrorInFunctionCall": ("function", "source"),

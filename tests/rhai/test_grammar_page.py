@@ -14,7 +14,7 @@ from picloud.rhai import Limits, RhaiError
 from picloud.rhai.lexer import KEYWORDS, RESERVED_WORDS, Token, tokens
 from picloud.rhai.parser import parse
 from picloud.rhai.parser.operators import PRECEDENCE
-from picloud.rhai.parser.statements import _ASSIGNMENTS
+from picloud.rhai.parser.statements import ASSIGNMENTS
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / "docs" / "rhai-grammar.md").read_text()
@@ -99,7 +99,7 @@ def test_words_and_signs_are_those_of_the_lexer_and_the_parser() -> None:
     assert set(KEYWORDS) <= used <= set(KEYWORDS | RESERVED_WORDS)
     binary = {word[1:-1] for word in words(RULES["binary"])}
     assert binary == set(PRECEDENCE)
-    assert {word[1:-1] for word in words(RULES["operator-assign"])} == set(_ASSIGNMENTS)
+    assert {word[1:-1] for word in words(RULES["operator-assign"])} == set(ASSIGNMENTS)
     table = re.findall(r"^\| (\d+) \| (.*) \|$", PAGE, re.MULTILINE)
     binds = {sign: int(number) for number, signs in table for sign in re.findall(r"`(\S+)`", signs.replace("\\", ""))}
     assert binds == PRECEDENCE

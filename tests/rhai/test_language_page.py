@@ -12,7 +12,7 @@ from picloud.config import settings
 from picloud.executor.protocol import Limits as CageLimits
 from picloud.executor.script import language_limits
 from picloud.rhai import DefaultHost, Engine, Limits, Native, Registry, RhaiError
-from picloud.rhai.errors import _TEXTS
+from picloud.rhai.errors import KINDS
 from picloud.rhai.lexer import CALLABLE
 from picloud.rhai.packages import standard
 from picloud.rhai.values import TYPES
@@ -99,7 +99,7 @@ def test_the_fields_of_caught_errors_are_listed() -> None:
     for fields, kinds, *_ in rows("Errors"):
         for kind in re.findall(r"\w+", kinds):
             listed.setdefault(kind, set()).update(re.findall(r"\w+", fields))
-    told = {kind: set(RhaiError(kind, 1, 2).fields()) - {"error"} for kind in _TEXTS if RhaiError(kind).is_catchable}
+    told = {kind: set(RhaiError(kind, 1, 2).fields()) - {"error"} for kind in KINDS if RhaiError(kind).is_catchable}
     assert listed == {kind: fields for kind, fields in told.items() if fields}
 
 

@@ -48,7 +48,7 @@ from picloud.rhai.syntax import (
     start,
 )
 
-_ASSIGNMENTS: Final = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="))
+ASSIGNMENTS: Final = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="))
 _CANNOT_BEGIN: Final = frozenset((";", "}", ")", "]", ",", "end"))
 """What ends a ``return`` without a value for sure."""
 
@@ -100,7 +100,7 @@ class Parser(Operands, Operators, Control, Functions):
         _, _, line, column = self.token
         expression = self.expression(level)
         operator = self.token
-        if operator[0] not in _ASSIGNMENTS:
+        if operator[0] not in ASSIGNMENTS:
             return ExpressionStatement(line, column, expression)
         self.token = self.following()
         target = self.written(expression)
