@@ -90,6 +90,7 @@ class Ingress:
                 ),
                 actor=f"http:{route.title}",
                 correlation_id=correlation_of(environ.get("HTTP_TRACEPARENT")),
+                trigger_id=route.id,
                 idempotency_key=_idempotency_key(environ.get("HTTP_IDEMPOTENCY_KEY")),
             )
             asynchronous = "respond-async" in environ.get("HTTP_PREFER", "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
-from picloud.domain.route import Durability, Pattern
+from picloud.domain.route import Durability, Pattern, Route
 from picloud.log.listener import CATALOG_CHANNEL, Listener
 from picloud.orchestrator.routing import RouteTable
 from picloud.postgres.sessions import Sessions
@@ -34,8 +35,10 @@ class ScriptEntry:
 
 @dataclass(frozen=True, slots=True)
 class RouteEntry:
-    """Where a route leads. ``title`` is its pattern as users write it; ``script`` is None if it is gone."""
+    """Where a route leads. ``id`` is its stream, which stays when parameters get other names; ``title`` is its pattern
+    as users write it; ``script`` is None if it is gone."""
 
+    id: UUID
     title: str
     script_name: str
     script: ScriptEntry | None
@@ -76,7 +79,7 @@ class Catalog:
                 for row in cursor.execute(_SCRIPTS, (name,)).fetchall()
             }
             routes = cursor.execute(_ROUTES, (name,)).fetchall()
-        entry = AppEntry(name, scripts, RouteTable([_route(row, scripts) for row in routes]))
+        entry = AppEntry(name, scripts, RouteTable([_route(name, row, scripts) for row in routes]))
         # A change that was notified while we read may not be in what we read.
         if changes == self._changes:
             self._apps[name] = entry
@@ -92,7 +95,9 @@ class Catalog:
                 self._apps.pop(name, None)
 
 
-def _route(row: tuple[str, str, str, str], scripts: dict[str, ScriptEntry]) -> tuple[Pattern, RouteEntry]:
+def _route(app: str, row: tuple[str, str, str, str], scripts: dict[str, ScriptEntry]) -> tuple[Pattern, RouteEntry]:
     method, path, script, durability = row
     pattern = Pattern.parse(f"{method} {path}")
-    return pattern, RouteEntry(str(pattern), script, scripts.get(script), Durability(durability))
+    return pattern, RouteEntry(
+        Route.id_of(app, pattern), str(pattern), script, scripts.get(script), Durability(durability)
+    )

@@ -52,7 +52,8 @@ class KeyReused(Exception):
 class Call:
     """What is to run, on which input, and on whose behalf. ``correlation_id`` is None to begin a new chain.
 
-    With an ``idempotency_key`` the invocation's id follows from the app, the trigger and the key.
+    With an ``idempotency_key`` the invocation's id follows from ``trigger_id``, the stream of what triggers it, and the
+    key.
     """
 
     script: ScriptEntry
@@ -61,15 +62,16 @@ class Call:
     actor: str
     correlation_id: UUID | None = None
     retry: RetryPolicy = ONCE
+    trigger_id: UUID | None = None
     idempotency_key: str | None = None
 
     @property
     def invocation(self) -> UUID | None:
         """The id that the invocation is to have; None for a new one."""
-        key = self.idempotency_key
-        if key is None:
+        if self.idempotency_key is None:
             return None
-        return stream_id("invocation", self.script.app, self.trigger.kind, self.trigger.name, key)
+        assert self.trigger_id is not None, "a key belongs to a trigger"
+        return stream_id("invocation", str(self.trigger_id), self.idempotency_key)
 
 
 class Invoker:

@@ -70,3 +70,12 @@ def test_what_can_be_no_key_is_refused(platform: Platform) -> None:
     platform.deploy("odd", "count", COUNT, "POST /")
     for key in ("with space", "k" * 256):
         assert post(platform, "/apps/odd/", key).status == 400
+
+
+def test_a_key_outlives_another_name_of_a_parameter(platform: Platform) -> None:
+    platform.deploy("renamed", "count", COUNT, "POST /c/{a}")
+    first = post(platform, "/apps/renamed/c/1", "k")
+    platform.deploy("renamed", "count", COUNT, "POST /c/{b}")
+    again = post(platform, "/apps/renamed/c/1", "k")
+    assert (first.json["n"], again.json["n"]) == (1, 1)
+    assert first.headers["picloud-invocation"] == again.headers["picloud-invocation"]
