@@ -24,6 +24,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("apps", "picloud.cli.scripts:apps", "List apps."),
         Entry("scripts", "picloud.cli.scripts:scripts", "List an app's scripts."),
         Entry("routes", "picloud.cli.scripts:routes", "List an app's routes, add one, or remove one."),
+        Entry("triggers", "picloud.cli.triggers", "List triggers; set, pause, resume, fire or remove one."),
         Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
         Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
         Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),

@@ -240,7 +240,7 @@ def replay(target: Target, invocation: str, version: str, body: str | None, wait
     if body is not None:
         content["body"] = _read(body)
     again = client.send("POST", "invocations", invocation, "replay", content=content).json["invocation"]
-    _follow(client, again, wait=wait, as_json=as_json)
+    follow(client, again, wait=wait, as_json=as_json)
 
 
 @click.command("invoke")
@@ -264,7 +264,7 @@ def invoke(target: Target, title: str, body: str, wait: bool, as_json: bool, **c
     client = Client(target)
     content["body"] = _read(body)
     started = client.send("POST", "apps", app, "scripts", script, "invocations", content=content).json["invocation"]
-    _follow(client, started, wait=wait, as_json=as_json)
+    follow(client, started, wait=wait, as_json=as_json)
 
 
 def _read(body: str) -> str:
@@ -280,7 +280,7 @@ def _read(body: str) -> str:
         raise click.BadParameter(f"{body[1:]} is not UTF-8: byte {error.start}", param_hint="--body") from None
 
 
-def _follow(client: Client, invocation: str, *, wait: bool, as_json: bool) -> None:
+def follow(client: Client, invocation: str, *, wait: bool, as_json: bool) -> None:
     """Show a new invocation, and its end if that is to be waited for; exit with 1 if it is not a success."""
     if not wait:
         if as_json:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.domain import access, app, invocation, kv, node, rebuild, route, script
+from picloud.domain import access, app, invocation, kv, node, rebuild, route, script, tick, trigger
 
 EVENT_TYPES: Final[dict[str, type]] = {
     event.__name__: event
@@ -24,6 +24,12 @@ EVENT_TYPES: Final[dict[str, type]] = {
         route.RouteAdded,
         route.RouteChanged,
         route.RouteRemoved,
+        trigger.TriggerCreated,
+        trigger.TriggerChanged,
+        trigger.TriggerPaused,
+        trigger.TriggerResumed,
+        trigger.TriggerRemoved,
+        tick.TickSkipped,
         access.TokenIssued,
         access.TokenRevoked,
         invocation.Requested,
@@ -49,6 +55,7 @@ AGGREGATES: Final[dict[type, type]] = {
     app.AppCreated: app.App,
     script.ScriptCreated: script.Script,
     route.RouteAdded: route.Route,
+    trigger.TriggerCreated: trigger.Trigger,
     access.TokenIssued: access.AccessToken,
 }
 """The aggregate that each founding event makes."""

@@ -58,6 +58,23 @@ class HttpInput:
     body: Content
 
 
+NO_REQUEST: Final = HttpInput("", "", {}, {}, {}, Content())
+"""The request of an invocation that none asked for: it has an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventInput:
+    """What a trigger that is no route hands to the script, who finds it as ``ctx.event``.
+
+    ``attributes`` say what happened (``due`` of a tick, ``topic`` of a message, …); ``data`` is the payload, JSON
+    unless ``content_type`` says otherwise, and nothing if there is none.
+    """
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    data: Content = Content()
+    content_type: str = "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """What asked for the run: ``kind`` (``http``, ``api``) and its ``name`` (the route's pattern, the token)."""
@@ -71,17 +88,35 @@ class RetryPolicy:
     """How often a failed run is tried again. Delays are in milliseconds, exponential with full jitter.
 
     ``attempts`` counts runs that ended in an error of the script; lost runs are counted apart (MAX_LOSSES).
+    With ``delays_ms`` these are waited exactly, one after the other, the last again and again. With ``retry_on`` only
+    errors of these kinds are tried again. ``deadline_ms`` is the longest from the request to the start of a run; 0 is
+    none.
     """
 
     attempts: int = 1
     first_delay_ms: int = 1_000
     factor: float = 2.0
     max_delay_ms: int = 300_000
+    delays_ms: tuple[int, ...] = ()
+    retry_on: tuple[str, ...] = ()
+    deadline_ms: int = 0
 
     def delay(self, failed: int, random: float) -> timedelta:
         """How long to wait after the ``failed``-th failure; ``random`` is uniform in [0, 1)."""
+        if self.delays_ms:
+            return timedelta(milliseconds=self.delays_ms[min(failed, len(self.delays_ms)) - 1])
         ceiling = min(self.max_delay_ms, self.first_delay_ms * self.factor ** (failed - 1))
         return timedelta(milliseconds=ceiling * random)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What a run may use, where its trigger says less than the node: milliseconds of wall time, operations; 0 says
+    nothing.
+    """
+
+    wall_ms: int = 0
+    operations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +169,7 @@ class Requested:
 
     ``number`` and ``sha256`` say which version of the script is to run. ``owner`` is the inbox of the process whose
     client waits for the answer, if one does. Who asks again under an ``idempotency_key`` meets this invocation.
+    What has an ``event`` has no request for ``input``. No run starts at ``expires`` or later.
     """
 
     originator_id: UUID
@@ -143,13 +179,16 @@ class Requested:
     number: int
     sha256: str
     trigger: Trigger
-    input: HttpInput
+    input: HttpInput = NO_REQUEST
     due: datetime | None = None
     retry: RetryPolicy = RetryPolicy()
     owner: UUID | None = None
     replay_of: UUID | None = None
     depth: int = 0
     idempotency_key: str | None = None
+    event: EventInput | None = None
+    limits: RunLimits = RunLimits()
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,8 +367,13 @@ def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -
             retry_at = now
     else:
         reason = f"attempt {state.failures + 1} of {policy.attempts} failed"
-        if state.failures + 1 < policy.attempts:
+        if policy.retry_on and failure.error.kind not in policy.retry_on:
+            reason += f", and {failure.error.kind} is not tried again"
+        elif state.failures + 1 < policy.attempts:
             retry_at = now + policy.delay(state.failures + 1, random)
+    expires = state.requested.expires
+    if retry_at is not None and expires is not None and retry_at >= expires:
+        reason, retry_at = f"{reason}, and the next run would come after the deadline", None
     failed = AttemptFailed(
         originator_id=state.id,
         originator_version=state.version + 1,
@@ -374,11 +418,14 @@ def replay(
             remedy="Wait for its end, or cancel it first.",
         )
     was = state.requested
-    given = was.input if body is None else replace(was.input, body=body)
-    again = replace(was, originator_id=new_id, number=number, sha256=sha256, input=given, replay_of=state.id)
+    again = replace(was, originator_id=new_id, number=number, sha256=sha256, replay_of=state.id)
+    if body is not None and was.event is not None:
+        again = replace(again, event=replace(was.event, data=body))
+    elif body is not None:
+        again = replace(again, input=replace(was.input, body=body))
     return (
         Replayed(originator_id=state.id, originator_version=state.version + 1, invocation=new_id),
-        replace(again, due=None, owner=None, idempotency_key=None),
+        replace(again, due=None, owner=None, idempotency_key=None, expires=None),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from picloud.executor.plain import parse_json, value_of
+from picloud.executor.plain import parse_json
 
 _JSON_TYPE: Final = re.compile(r"\s*application/(?:[^\s;]*\+)?json\s*(?:;|$)", re.IGNORECASE)
 
@@ -14,16 +14,26 @@ def context_of(sent: dict[str, Any]) -> dict[str, Any]:
     """The value of ``ctx`` for the context as the parent sent it, which is used up.
 
     ``request.body`` becomes a string if it is UTF-8, else a blob; ``request.json`` is what the body means if it is
-    declared to be JSON and is, else ``()``.
+    declared to be JSON and is, else ``()``. The ``body`` of an ``event`` becomes its ``data`` in the same way.
     """
     request = sent.get("request")
     if request is not None:
         body = request["body"]
         request["json"] = _json(request["headers"].get("content-type"), body)
         request["body"] = _text_or_blob(body)
-    if "event" in sent:
-        sent["event"] = value_of(sent["event"])
+    event = sent.get("event")
+    if event is not None:
+        body, content_type = event.pop("body"), event["content_type"]
+        event["data"] = _data(content_type, body)
     return sent
+
+
+def _data(content_type: str, body: bytes) -> Any:
+    if not body:
+        return None
+    value = _json(content_type, body)
+    # What isn't the JSON that it should be is given as it came: the script may know better. A null stays one.
+    return _text_or_blob(body) if value is None and body.strip() != b"null" else value
 
 
 def _text_or_blob(body: bytes) -> str | bytearray:

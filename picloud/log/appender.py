@@ -155,6 +155,8 @@ class Appender:
             )
             outbox.add(event, meta)
             kv.add(event, meta)
+        if len(rows) > 1 and len({(row[0], row[1]) for row in rows}) < len(rows):
+            raise StreamConflict("two events of one command have the same version of a stream")
         command = _Command(rows, outbox, kv, wakes)
         self._waiting.append(command)
         self._wake.set()

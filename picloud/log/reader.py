@@ -38,6 +38,12 @@ _STREAM: Final = f"""
     ORDER BY originator_version
 """
 _FIRST_OF_STREAMS: Final = f"SELECT {_COLUMNS} FROM log.events WHERE originator_id = ANY(%s) AND originator_version = 1"
+_LAST_TYPES: Final = """
+    SELECT DISTINCT ON (originator_id) originator_id, topic
+    FROM log.events
+    WHERE originator_id = ANY(%s)
+    ORDER BY originator_id, originator_version DESC
+"""
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM log.events"
 
 
@@ -133,6 +139,11 @@ def read_stream(connection: psycopg.Connection, stream_id: UUID, *, after: int =
 def read_first_events(connection: psycopg.Connection, stream_ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:
     """The founding event of each of the streams that exist, by stream id."""
     return {event.stream_id: event for event in _read(connection, _FIRST_OF_STREAMS, (list(stream_ids),))}
+
+
+def read_last_types(connection: psycopg.Connection, stream_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The type of the newest event of each of the streams that exist, by stream id."""
+    return dict(connection.execute(_LAST_TYPES, (list(stream_ids),)).fetchall())
 
 
 def read_head(connection: psycopg.Connection) -> int:

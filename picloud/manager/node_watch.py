@@ -25,8 +25,9 @@ from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.domain.node import NodeLost
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
 from picloud.log.listener import CATALOG_CHANNEL, Listener
-from picloud.log.reader import read_head, read_stream
+from picloud.log.reader import read_stream
 from picloud.log.repository import load_invocation_with_metadata
+from picloud.manager.catching_up import CatchingUp
 from picloud.orchestrator.identity import lock_key
 from picloud.postgres.advisory import wait_for_lock
 from picloud.postgres.sessions import Sessions, connect
@@ -45,8 +46,6 @@ _ORPHANED: Final = """
     LEFT JOIN catalog.nodes n ON n.id = i.node
     WHERE i.state = 'running' AND (n.state IS NULL OR n.state <> 'live')
 """
-_CAUGHT_UP: Final = "SELECT position FROM projections.tracking WHERE name = 'invocations'"
-_INVOCATIONS_CHANNEL: Final = "picloud_invocations"
 
 _log = structlog.get_logger(__name__)
 
@@ -59,12 +58,11 @@ class NodeWatch:
         self._appender = appender
         self._sessions = sessions
         self._look = Signal()
-        self._projected = Signal()
+        self._history = CatchingUp("invocations", sessions=sessions, listener=listener)
         self._watches: dict[UUID, gevent.Greenlet[[UUID], None]] = {}
         self._greenlet: gevent.Greenlet[[], None] | None = None
         self._began = time.monotonic()
         listener.subscribe(CATALOG_CHANNEL, self._catalog_changed)
-        listener.subscribe(_INVOCATIONS_CHANNEL, lambda _payload: self._projected.set())
 
     def start(self) -> None:
         """Begin to watch every live node, present and to come."""
@@ -135,7 +133,7 @@ class NodeWatch:
             self._watches.pop(node, None)
 
     def _give_back(self, node: UUID) -> int:
-        self._wait_for_projection()
+        self._history.wait()
         with self._sessions.session() as connection:
             running = [row[0] for row in connection.execute(_RUNNING, (node,)).fetchall()]
         given_back = 0
@@ -161,15 +159,3 @@ class NodeWatch:
         except LogUnavailable as error:
             raise psycopg.OperationalError(str(error)) from error
         return True
-
-    def _wait_for_projection(self) -> None:
-        """Return when the invocations projection has reached what is the log's head now."""
-        with self._sessions.session() as connection:
-            head = read_head(connection)
-        while True:
-            self._projected.clear()
-            with self._sessions.session() as connection:
-                row = connection.execute(_CAUGHT_UP).fetchone()
-            if row is not None and row[0] >= head:
-                return
-            self._projected.wait(0.5)

@@ -1,4 +1,4 @@
-"""What the leader does while it leads, put together: follow the log, rebuild, watch over the nodes."""
+"""What the leader does while it leads, put together: follow the log, rebuild, watch over the nodes, fire schedules."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from picloud.log.appender import Appender
 from picloud.log.listener import Listener
 from picloud.manager.node_watch import NodeWatch
 from picloud.manager.rebuild_jobs import RebuildJobs
+from picloud.manager.scheduler import Scheduler
 from picloud.postgres.sessions import Sessions
 from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
@@ -30,6 +31,7 @@ class LeaderTerm:
         self._rebuild_jobs = RebuildJobs(dsn, appender=self._appender, sessions=self._sessions, environment=environment)
         self._follower = Follower(dsn, [kind() for kind in PROJECTIONS.values()], on_changed=self._projection_changed)
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
+        self._scheduler = Scheduler(appender=self._appender, sessions=self._sessions, listener=self._listener)
 
     def start(self) -> None:
         """Begin all of it."""
@@ -37,11 +39,13 @@ class LeaderTerm:
         self._follower.start().link_exception(self._part_failed)
         self._rebuild_jobs.start().link_exception(self._part_failed)
         self._node_watch.start()
+        self._scheduler.start().link_exception(self._part_failed)
         self._listener.start()
 
     def stop(self) -> None:
         """End all of it."""
         self._listener.stop()
+        self._scheduler.stop()
         self._node_watch.stop()
         self._rebuild_jobs.stop()
         self._follower.stop()

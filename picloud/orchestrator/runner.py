@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from picloud.domain import invocation as lifecycle
@@ -23,6 +24,7 @@ from picloud.domain.invocation import (
     InvocationEvent,
     LogLine,
     Reply,
+    Requested,
     RunError,
     State,
     Usage,
@@ -128,6 +130,10 @@ class Runner:
 
     def _execute(self, state: Invocation) -> _Attempt:
         clock_ms = time.time_ns() // 1_000_000
+        expires = state.requested.expires
+        if expires is not None and clock_ms >= expires.timestamp() * 1_000:
+            error = RunError("DeadlinePassed", f"the run was to start before {expires.isoformat()}")
+            return _Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
         work = self._door.open(str(state.id), state.requested.app)
         try:
             result = self._pool.run(self._request(state, clock_ms))
@@ -153,7 +159,7 @@ class Runner:
             ctx=self._context(state, clock_ms),
             seed=(state.id.int ^ state.attempt) & _SEED_MASK,
             now_ms=clock_ms,
-            limits=self._limits,
+            limits=self._limits_of(state),
         )
 
     def _source(self, sha256: str) -> str:
@@ -162,7 +168,24 @@ class Runner:
 
     def _context(self, state: Invocation, clock_ms: int) -> dict[str, Any]:
         requested = state.requested
-        asked = requested.input
+        return {
+            **self._input(requested),
+            "invocation": {
+                "id": str(state.id),
+                "attempt": state.attempt,
+                "trigger": requested.trigger.kind,
+                "replay_of": str(requested.replay_of) if requested.replay_of else None,
+                "deadline_ms": clock_ms + self._limits_of(state).wall_ms,
+            },
+            "app": requested.app,
+            "script": {"name": requested.script, "version": requested.number},
+        }
+
+    def _input(self, requested: Requested) -> dict[str, Any]:
+        event, asked = requested.event, requested.input
+        if event is not None:
+            told = {"type": requested.trigger.kind, "trigger": requested.trigger.name, **event.attributes}
+            return {"event": told | {"content_type": event.content_type, "body": unpack(event.data, self._sessions)}}
         return {
             "request": {
                 "method": asked.method,
@@ -171,17 +194,19 @@ class Runner:
                 "query": asked.query,
                 "headers": asked.headers,
                 "body": unpack(asked.body, self._sessions),
-            },
-            "invocation": {
-                "id": str(state.id),
-                "attempt": state.attempt,
-                "trigger": requested.trigger.kind,
-                "replay_of": str(requested.replay_of) if requested.replay_of else None,
-                "deadline_ms": clock_ms + self._limits.wall_ms,
-            },
-            "app": requested.app,
-            "script": {"name": requested.script, "version": requested.number},
+            }
         }
+
+    def _limits_of(self, state: Invocation) -> Limits:
+        asked = state.requested.limits
+        if not asked.wall_ms and not asked.operations:
+            return self._limits
+        given = self._limits
+        return msgspec.structs.replace(
+            given,
+            wall_ms=min(asked.wall_ms or given.wall_ms, given.wall_ms),
+            operations=min(asked.operations or given.operations, given.operations),
+        )
 
     def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int) -> _Attempt:
         usage = Usage(clock_ms=clock_ms, duration_us=result.wall_us, cpu_us=result.cpu_us, operations=result.operations)

@@ -1,4 +1,4 @@
-"""The catalog: apps, scripts and their versions, routes, tokens and nodes as they are now.
+"""The catalog: apps, scripts and their versions, routes, triggers, tokens and nodes as they are now.
 
 Its events are few, so it reads the rows that a page touches, changes them here, and writes them back.
 """
@@ -8,17 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import msgspec
 import psycopg
 
-from picloud.domain import access, app, node, route, script
+from picloud.domain import access, app, node, route, script, trigger
 from picloud.domain.route import Pattern
 from picloud.log.reader import RecordedEvent, read_first_events
 from picloud.projections.projection import EVERYTHING, Change, Fact, Projection
 from picloud.projections.rowset import RowSet
 from picloud.projections.table import Column, Table, array_literal, storable
+
+
+def _as_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
 
 APPS: Final = Table(
     name="apps",
@@ -74,6 +80,22 @@ ROUTES: Final = Table(
     ),
     key=("id",),
     indexes=("UNIQUE routes_shape ON {table} (app, method, shape)",),
+)
+TRIGGERS: Final = Table(
+    name="triggers",
+    columns=(
+        Column("id", "uuid"),
+        Column("app", "text"),
+        Column("name", "text"),
+        Column("kind", "text"),
+        Column("script", "text"),
+        Column("config", "jsonb", dump=_as_json),
+        Column("delivery", "jsonb", dump=_as_json),
+        Column("paused", "text", nullable=True),
+        Column("since", "timestamptz"),
+    ),
+    key=("id",),
+    indexes=("UNIQUE triggers_name ON {table} (app, name)", "triggers_kind ON {table} (kind)"),
 )
 TOKENS: Final = Table(
     name="tokens",
@@ -157,6 +179,21 @@ class RouteRow:
 
 
 @dataclass(slots=True)
+class TriggerRow:
+    """A trigger; a removed one has no row. ``since`` is when it became as it is: made, changed or resumed."""
+
+    id: UUID
+    app: str
+    name: str
+    kind: str
+    script: str
+    config: dict[str, Any]
+    delivery: Any
+    paused: str | None
+    since: datetime
+
+
+@dataclass(slots=True)
 class TokenRow:
     """A token; a revoked one keeps its row."""
 
@@ -192,6 +229,7 @@ _SCRIPT_TYPES: Final = (
     "ScriptRemoved",
 )
 _ROUTE_TYPES: Final = ("RouteAdded", "RouteChanged", "RouteRemoved")
+_TRIGGER_TYPES: Final = ("TriggerCreated", "TriggerChanged", "TriggerPaused", "TriggerResumed", "TriggerRemoved")
 _TOKEN_TYPES: Final = ("TokenIssued", "TokenRevoked")
 _NODE_TYPES: Final = ("NodeStarted", "NodeStopped", "NodeLost")
 
@@ -200,9 +238,9 @@ class Catalog(Projection):
     """See the module."""
 
     name = "catalog"
-    version = 1
-    types = frozenset((*_APP_TYPES, *_SCRIPT_TYPES, *_ROUTE_TYPES, *_TOKEN_TYPES, *_NODE_TYPES))
-    tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TOKENS, NODES)
+    version = 2
+    types = frozenset((*_APP_TYPES, *_SCRIPT_TYPES, *_ROUTE_TYPES, *_TRIGGER_TYPES, *_TOKEN_TYPES, *_NODE_TYPES))
+    tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TRIGGERS, TOKENS, NODES)
 
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
@@ -218,6 +256,8 @@ class Catalog(Projection):
                 _fold_script(rows, recorded, event)
             elif recorded.type in _ROUTE_TYPES:
                 _fold_route(rows, recorded, event)
+            elif recorded.type in _TRIGGER_TYPES:
+                _fold_trigger(rows, recorded, event)
             elif recorded.type in _TOKEN_TYPES:
                 _fold_token(rows, recorded, event)
             else:
@@ -228,13 +268,14 @@ class Catalog(Projection):
 
 
 class _Rows:
-    """The rows that a page touches, and the founding events of removed routes that came back in it."""
+    """The rows that a page touches, and the founding events of removed routes and triggers that came back in it."""
 
     def __init__(self, schema: str) -> None:
         self.apps = RowSet(APPS, AppRow, schema)
         self.scripts = RowSet(SCRIPTS, ScriptRow, schema)
         self.versions = RowSet(VERSIONS, VersionRow, schema)
         self.routes = RowSet(ROUTES, RouteRow, schema)
+        self.triggers = RowSet(TRIGGERS, TriggerRow, schema)
         self.tokens = RowSet(TOKENS, TokenRow, schema)
         self.nodes = RowSet(NODES, NodeRow, schema)
         self.founding: dict[UUID, RecordedEvent] = {}
@@ -244,14 +285,15 @@ class _Rows:
         self.scripts.load(connection, _streams(facts, _SCRIPT_TYPES))
         self.versions.load(connection, _streams(facts, ("ScriptRolledBack",)))
         self.routes.load(connection, _streams(facts, _ROUTE_TYPES))
+        self.triggers.load(connection, _streams(facts, _TRIGGER_TYPES))
         self.tokens.load(connection, _streams(facts, _TOKEN_TYPES))
         self.nodes.load(connection, _streams(facts, _NODE_TYPES))
-        returning = _streams(facts, ("RouteChanged",))
+        returning = _streams(facts, ("RouteChanged", "TriggerChanged"))
         if returning:
             self.founding = read_first_events(connection, list(returning))
 
     def write(self, connection: psycopg.Connection) -> None:
-        for rows in (self.apps, self.scripts, self.versions, self.routes, self.tokens, self.nodes):
+        for rows in (self.apps, self.scripts, self.versions, self.routes, self.triggers, self.tokens, self.nodes):
             rows.write(connection)
 
 
@@ -324,6 +366,40 @@ def _again(founding: RecordedEvent) -> RouteRow:
     assert isinstance(event, route.RouteAdded)
     shape = Pattern.parse(f"{event.method} {event.path}").shape
     return RouteRow(founding.stream_id, event.app, event.method, event.path, shape, event.script, event.durability)
+
+
+def _fold_trigger(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    match event:
+        case trigger.TriggerCreated(app=app_name, name=name, kind=kind, script=leads_to):
+            made = (recorded.stream_id, app_name, name, kind, leads_to, event.config, event.delivery, None, recorded.at)
+            rows.triggers.put(TriggerRow(*made))
+            return
+        case trigger.TriggerRemoved():
+            rows.triggers.remove(_there(rows.triggers.get(recorded.stream_id)))
+            return
+    row = rows.triggers.get(recorded.stream_id)
+    match event:
+        case trigger.TriggerChanged(kind=kind, script=leads_to, config=config, delivery=delivery):
+            if row is None:
+                row = _trigger_again(rows.founding[recorded.stream_id])
+            row.kind, row.script, row.config, row.delivery = kind, leads_to, config, delivery
+        case trigger.TriggerPaused(note=note):
+            row = _there(row)
+            row.paused = storable(note)
+        case trigger.TriggerResumed():
+            row = _there(row)
+            row.paused = None
+    row = _there(row)
+    row.since = recorded.at
+    rows.triggers.put(row)
+
+
+def _trigger_again(founding: RecordedEvent) -> TriggerRow:
+    event = founding.event
+    assert isinstance(event, trigger.TriggerCreated)
+    return TriggerRow(
+        founding.stream_id, event.app, event.name, event.kind, event.script, {}, event.delivery, None, founding.at
+    )
 
 
 def _fold_token(rows: _Rows, recorded: RecordedEvent, event: object) -> None:

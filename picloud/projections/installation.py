@@ -14,9 +14,10 @@ from picloud.projections.invocations import Invocations
 from picloud.projections.logs import Logs
 from picloud.projections.projection import Projection
 from picloud.projections.rebuilds import Rebuilds
+from picloud.projections.schedules import Schedules
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
-    kind.name: kind for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Rebuilds)
+    kind.name: kind for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Schedules, Rebuilds)
 }
 """Every projection there is, by name."""
 

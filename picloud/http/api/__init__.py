@@ -23,6 +23,7 @@ from picloud.http.api import (
     routes,
     scripts,
     tokens,
+    triggers,
 )
 from picloud.http.api.context import Context
 from picloud.http.api.operation import Operation, Resource
@@ -36,6 +37,7 @@ OPERATIONS: Final[list[Operation]] = [
     *apps.OPERATIONS,
     *scripts.OPERATIONS,
     *routes.OPERATIONS,
+    *triggers.OPERATIONS,
     *invocations.OPERATIONS,
     *dead_letters.OPERATIONS,
     *logs.OPERATIONS,

@@ -95,6 +95,112 @@ class RouteQuery(Schema):
     route = fields.Str(required=True, validate=validate.Length(1, 600), metadata={"example": "GET /hello/{name}"})
 
 
+class RetryIn(Schema):
+    """How often a failed run is tried again. Delays are durations such as `30s`; `delays` take the place of the other
+    three, and are waited one after the other. `on` names the kinds of errors to try again; empty: all."""
+
+    attempts = fields.Int(load_default=3, strict=True, validate=validate.Range(1, 100))
+    first = fields.Str(load_default="1s")
+    factor = fields.Float(load_default=2.0, validate=validate.Range(1, 100))
+    max = fields.Str(load_default="5m")
+    delays = fields.List(fields.Str(), load_default=list, validate=validate.Length(max=100))
+    on = fields.List(fields.Str(validate=validate.Length(1, 100)), load_default=list, validate=validate.Length(max=50))
+    deadline = fields.Str(load_default=None, allow_none=True)
+
+
+class TriggerIn(Schema):
+    """What a trigger is to be. `config` is that of its kind; what is left out of the rest stays as it is."""
+
+    kind = fields.Str(required=True, validate=validate.Length(1, 40), metadata={"example": "cron"})
+    script = fields.Str(required=True, metadata={"example": "hello"})
+    config = fields.Dict(keys=fields.Str(), load_default=dict, metadata={"example": {"cron": "0 9 * * 1-5"}})
+    retry = fields.Nested(RetryIn, load_default=None, allow_none=True)
+    timeout = fields.Str(load_default=None, allow_none=True, metadata={"description": "Of one run, such as `5s`."})
+    operations = fields.Int(load_default=None, allow_none=True, strict=True, validate=validate.Range(1, MAX_INTEGER))
+
+
+class RetryOut(Schema):
+    """How often a failed run is tried again."""
+
+    attempts = fields.Int(required=True)
+    first = fields.Str(required=True)
+    factor = fields.Float(required=True)
+    max = fields.Str(required=True)
+    delays = fields.List(fields.Str(), required=True)
+    on = fields.List(fields.Str(), required=True)
+    deadline = fields.Str(required=True, allow_none=True)
+
+
+class TriggerOut(Schema):
+    """A trigger. `paused` is the note of its pause, or null; `next_due` is that of a schedule."""
+
+    name = fields.Str(required=True)
+    kind = fields.Str(required=True)
+    script = fields.Str(required=True)
+    config = fields.Dict(required=True)
+    retry = fields.Nested(RetryOut, required=True)
+    timeout = fields.Str(required=True, allow_none=True)
+    operations = fields.Int(required=True, allow_none=True)
+    paused = fields.Str(required=True, allow_none=True)
+    since = fields.DateTime(required=True)
+    last_due = fields.DateTime(required=True, allow_none=True)
+    last_invocation = fields.UUID(required=True, allow_none=True)
+    next_due = fields.DateTime(required=True, allow_none=True)
+
+
+class TriggerList(Schema):
+    """Triggers, by name."""
+
+    items = fields.List(fields.Nested(TriggerOut), required=True)
+
+
+class PauseIn(Schema):
+    """Why it is paused."""
+
+    note = fields.Str(load_default="", validate=validate.Length(max=500))
+
+
+class Fire(Schema):
+    """What the script is to find as `ctx.event.data`: any JSON."""
+
+    data = fields.Raw(load_default=None, allow_none=True)
+
+
+class PreviewQuery(Schema):
+    """From when on, and how many."""
+
+    after = fields.AwareDateTime()
+    count = fields.Int(load_default=5, validate=validate.Range(1, 1000))
+
+
+class ScheduleQuery(PreviewQuery):
+    """A schedule that need not belong to a trigger."""
+
+    cron = fields.Str(required=True, metadata={"example": "0 9 * * 1-5"})
+    zone = fields.Str(load_default="UTC", metadata={"example": "Europe/Berlin"})
+
+
+class DueTimes(Schema):
+    """Due times in UTC, in order."""
+
+    items = fields.List(fields.DateTime(), required=True)
+
+
+class BackfillIn(Schema):
+    """A range of due times, and whether only to count."""
+
+    since = fields.AwareDateTime(required=True)
+    until = fields.AwareDateTime(required=True)
+    dry_run = fields.Bool(load_default=False)
+
+
+class BackfillOut(Schema):
+    """How many due times are in the range, and how many had no invocation and were (or would be) fired."""
+
+    due = fields.Int(required=True)
+    fired = fields.Int(required=True)
+
+
 class Deployed(Schema):
     """What a deploy did."""
 
@@ -283,6 +389,7 @@ class InvocationWhole(Schema):
     replayed_by = fields.List(fields.UUID(), required=True)
     idempotency_key = fields.Str(required=True, allow_none=True)
     input = fields.Dict(required=True)
+    event = fields.Dict(required=True, allow_none=True)
     reply = fields.Dict(required=True, allow_none=True)
     reason = fields.Str(required=True, allow_none=True)
     discard_reason = fields.Str(required=True, allow_none=True)

@@ -9,9 +9,11 @@ from picloud.domain.errors import Conflict, NotFound
 from picloud.domain.names import check_app_name
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
+from picloud.domain.trigger import Trigger
 from picloud.log.repository import collect, load
 from picloud.orchestrator.control.control import Command, Control
 from picloud.projections.queries import routes_of, scripts_of
+from picloud.projections.triggers import triggers_of
 
 
 def existing_app(connection: psycopg.Connection, name: str) -> App:
@@ -47,7 +49,7 @@ def create_app(control: Control, command: Command, name: str) -> None:
 
 
 def remove_app(control: Control, command: Command, name: str) -> None:
-    """Take an app out of service, with its scripts and routes. Raises :class:`NotFound`."""
+    """Take an app out of service, with its scripts, routes and triggers. Raises :class:`NotFound`."""
 
     def use_case() -> None:
         now = control.now()
@@ -61,13 +63,24 @@ def remove_app(control: Control, command: Command, name: str) -> None:
                 load(connection, Route, Route.id_of(name, Pattern.parse(f"{row['method']} {row['path']}")))
                 for row in routes_of(connection, name)
             ]
+            triggers = [
+                load(connection, Trigger, Trigger.id_of(name, row["name"])) for row in triggers_of(connection, name)
+            ]
         for script in scripts:
             if script is not None and script.current is not None:
                 script.remove(at=now)
         for route in routes:
             if route is not None and not route.removed:
                 route.remove(at=now)
-        changed = [app, *(s for s in scripts if s is not None), *(r for r in routes if r is not None)]
+        for trigger in triggers:
+            if trigger is not None and not trigger.removed:
+                trigger.remove(at=now)
+        changed = [
+            app,
+            *(s for s in scripts if s is not None),
+            *(r for r in routes if r is not None),
+            *(t for t in triggers if t is not None),
+        ]
         control.append(collect(changed, command.metadata(name)))
 
     control.decide(use_case)

@@ -63,6 +63,12 @@ def pending(session: psycopg.Connection) -> set[UUID]:
     return {row[0] for row in session.execute("SELECT invocation_id FROM outbox.pending").fetchall()}
 
 
+def test_a_command_that_is_in_its_own_way_is_refused_at_once(appender: Appender) -> None:
+    event = requested()
+    with pytest.raises(StreamConflict, match="of one command"):
+        appender.append([Entry(event, metadata()), Entry(event, metadata())])
+
+
 def test_what_is_acknowledged_is_stored_once_in_order_and_without_gaps(
     appender: Appender, session: psycopg.Connection
 ) -> None:

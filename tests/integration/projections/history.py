@@ -6,16 +6,20 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
 from picloud.domain import invocation as lifecycle
+from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
 from picloud.domain.app import App
 from picloud.domain.errors import DomainError
+from picloud.domain.firing import Target
 from picloud.domain.invocation import (
     Content,
+    EventInput,
     Failure,
     HttpInput,
     Invocation,
@@ -34,6 +38,8 @@ from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
+from picloud.domain.tick import TickSkipped, due_text, tick_id
+from picloud.domain.trigger import Delivery
 from picloud.log.appender import Appender, Entry
 from picloud.log.repository import collect
 
@@ -57,6 +63,8 @@ class History:
     tokens: list[AccessToken] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
     nodes: dict[UUID, int] = field(default_factory=dict)
+    known_triggers: dict[UUID, triggers.Trigger] = field(default_factory=dict)
+    ticks: int = 0
     keys: dict[UUID, int] = field(default_factory=dict)
     rebuilds: list[UUID] = field(default_factory=list)
 
@@ -65,7 +73,17 @@ class History:
 
     def commands(self, count: int) -> Iterator[list[Entry]]:
         """``count`` commands that the domain accepted."""
-        kinds = [self._app, self._script, self._route, self._token, self._node, self._key, self._rebuild]
+        kinds = [
+            self._app,
+            self._script,
+            self._route,
+            self._trigger,
+            self._tick,
+            self._token,
+            self._node,
+            self._key,
+            self._rebuild,
+        ]
         made = 0
         while made < count:
             self.now += timedelta(milliseconds=self.random.randrange(1, 5_000))
@@ -145,6 +163,60 @@ class History:
         else:
             route.point(pattern, script, durability=durability, at=self.now, takeover=True)
         return self._collect(app, route)
+
+    def _trigger(self) -> list[Entry]:
+        app, name = self.random.choice(APPS), self.random.choice(SCRIPTS)
+        trigger = self.known_triggers.get(triggers.Trigger.id_of(app, name))
+        kind = trigger.kind if trigger is not None and not trigger.removed else self.random.choice(("cron", "topic"))
+        config = {"topic": "orders.*"} if kind == "topic" else {"cron": f"{self.random.randrange(60)} 3 * * *"}
+        told: dict[str, Any] = {
+            "kind": kind,
+            "script": self.random.choice(SCRIPTS),
+            "config": config,
+            "delivery": Delivery(retry=RetryPolicy(attempts=self.random.randrange(1, 9))),
+            "at": self.now,
+        }
+        if trigger is None:
+            trigger = triggers.Trigger.create(app, name, **told)
+            self.known_triggers[trigger.id] = trigger
+            return self._collect(app, trigger)
+        match self.random.randrange(4):
+            case 0:
+                trigger.pause(self.text(), at=self.now)
+            case 1:
+                trigger.resume(at=self.now)
+            case 2:
+                trigger.remove(at=self.now)
+            case _:
+                trigger.change(**told)
+        return self._collect(app, trigger)
+
+    def _tick(self) -> list[Entry]:
+        if not self.known_triggers:
+            return []
+        trigger = self.random.choice(list(self.known_triggers.values()))
+        self.ticks += 1
+        due = START + timedelta(seconds=self.ticks)
+        if self.random.random() < 0.5:
+            skipped = TickSkipped(
+                originator_id=tick_id(trigger.id, due),
+                originator_version=1,
+                trigger=trigger.id,
+                due=due,
+                reason=self.text(),
+            )
+            return [Entry(skipped, self._metadata(trigger.app))]
+        target = Target(
+            app=trigger.app,
+            kind="cron",
+            trigger=trigger.name,
+            script=trigger.script,
+            number=1,
+            sha256=f"{1:064x}",
+            delivery=trigger.delivery,
+        )
+        requested = target.request(tick_id(trigger.id, due), EventInput({"due": due_text(due)}), now=self.now)
+        return self._evolve(lifecycle.evolve(None, requested), [], first=requested)
 
     def _token(self) -> list[Entry]:
         if self.tokens and self.random.random() < 0.4:

@@ -153,10 +153,11 @@ def test_two_who_follow_at_once_fold_no_event_twice(fresh_dsn: str, appender: Ap
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_rows_do_not_depend_on_where_the_pages_end(fresh_dsn: str, appender: Appender, seed: int) -> None:
-    History(seed=seed).append_to(appender, 600)
+    History(seed=seed).append_to(appender, 900)
     folded = [refolded(fresh_dsn, page_size=size) for size in (1, 7, 10_000)]
     assert folded[0] == folded[1] == folded[2]
-    assert all(rows for rows in folded[0].values()), "a history that leaves a table empty proves nothing of it"
+    empty = [table for table, rows in folded[0].items() if not rows]
+    assert not empty, "a history that leaves a table empty proves nothing of it"
 
 
 def refolded(dsn: str, *, page_size: int) -> dict[str, list[tuple[object, ...]]]:

@@ -41,5 +41,24 @@ def test_a_body_that_only_claims_to_be_json_is_unit(body: bytes) -> None:
 
 
 def test_an_event_arrives_as_values_of_the_language() -> None:
-    sent = {"event": {"payload": b"\x00", "number": 2**64, "text": "x"}}
-    assert context_of(sent) == {"event": {"payload": bytearray(b"\x00"), "number": float(2**64), "text": "x"}}
+    sent = {"event": {"topic": "a.b", "content_type": "application/json", "body": b'{"n": 18446744073709551616}'}}
+    assert context_of(sent) == {
+        "event": {"topic": "a.b", "content_type": "application/json", "data": {"n": float(2**64)}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "data"),
+    [
+        ("application/json", b"", None),
+        ("application/json", b"null", None),
+        ("application/json", b"{", "{"),
+        ("text/plain", b"1", "1"),
+        ("application/octet-stream", b"\xff", bytearray(b"\xff")),
+    ],
+)
+def test_the_data_of_an_event_is_json_if_it_is_and_as_it_came_otherwise(
+    content_type: str, body: bytes, data: object
+) -> None:
+    found = context_of({"event": {"content_type": content_type, "body": body}})["event"]["data"]
+    assert (type(found), found) == (type(data), data)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,13 @@ AT = datetime(2030, 1, 1, tzinfo=UTC)
 SAMPLES = [json.loads(line) for line in (Path(__file__).parent / "stored_events.jsonl").read_text().splitlines()]
 
 
+def says(written: Any, stored: Any) -> bool:
+    """Whether all of ``stored`` is in ``written``; parts of an event that have got more fields since may say more."""
+    if isinstance(stored, dict):
+        return isinstance(written, dict) and all(key in written and says(written[key], stored[key]) for key in stored)
+    return bool(written == stored)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["type"])
 def test_a_stored_event_of_every_type_ever_written_is_read_and_written_the_same(sample: dict[str, str]) -> None:
     stream, version, state = UUID(sample["stream"]), int(sample["version"]), sample["state"].encode()
@@ -26,7 +34,8 @@ def test_a_stored_event_of_every_type_ever_written_is_read_and_written_the_same(
     assert (event.originator_id, event.originator_version) == (stream, version)
     name, written = MAPPER.encode(event)
     assert name == sample["type"]
-    assert json.loads(written) == json.loads(state)
+    assert says(json.loads(written), json.loads(state))
+    assert MAPPER.decode(name, stream, version, AT, written) == event
 
 
 def test_there_is_a_sample_of_every_type() -> None:

@@ -1,0 +1,253 @@
+"""``picloud triggers``: what makes scripts run without a request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from picloud.cli import show
+from picloud.cli.client import Client
+from picloud.cli.scripts import split_title
+from picloud.cli.target import Target, with_target
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+_TITLE = click.argument("title", metavar="APP/TRIGGER")
+
+
+class _Triggers(click.Group):
+    """A group whose bare argument lists: ``picloud triggers APP``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("triggers", cls=_Triggers)
+def command() -> None:
+    """List an app's triggers; set, pause, resume, fire or remove one.
+
+    \b
+      picloud triggers demo
+      picloud triggers set demo/nightly cron clean-up cron="0 3 * * *" zone=Europe/Berlin
+      picloud triggers next demo/nightly
+      picloud triggers pause demo/nightly --note "moving house"
+    """
+
+
+@command.command("list")
+@click.argument("app")
+@_JSON
+@with_target
+def listing(target: Target, app: str, as_json: bool) -> None:
+    """List an app's triggers."""
+    items = Client(target).get("apps", app, "triggers")["items"]
+    if as_json:
+        show.as_json(items)
+        return
+    rows = [
+        (
+            item["name"],
+            item["kind"],
+            item["script"],
+            _told(item["config"]),
+            f"paused: {item['paused']}" if item["paused"] is not None else "on",
+            show.when(item["last_due"]),
+            show.when(item["next_due"]),
+        )
+        for item in items
+    ]
+    headings = ("trigger", "kind", "script", "config", "state", "last due", "next due")
+    show.table(headings, rows, empty=f"{app} has no triggers; see picloud triggers set --help")
+
+
+@command.command("show")
+@_TITLE
+@_JSON
+@with_target
+def showing(target: Target, title: str, as_json: bool) -> None:
+    """Show one trigger whole."""
+    app, name = split_title(title)
+    _shown(Client(target).get("apps", app, "triggers", name), as_json=as_json)
+
+
+@command.command("set")
+@_TITLE
+@click.argument("kind")
+@click.argument("script")
+@click.argument("config", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--attempts", type=click.IntRange(1, 100), help="Runs until it is dead; 3 unless said otherwise.")
+@click.option("--first-delay", metavar="DURATION", help="Before the second attempt, with jitter; then it grows.")
+@click.option("--factor", type=float, help="By how much delays grow.")
+@click.option("--max-delay", metavar="DURATION", help="How long a delay gets.")
+@click.option("--delay", "delays", multiple=True, metavar="DURATION", help="Exact delays instead; may be repeated.")
+@click.option("--retry-on", multiple=True, metavar="KIND", help="Try only these kinds of errors again.")
+@click.option("--deadline", metavar="DURATION", help="No run starts later than this after the request.")
+@click.option("--timeout", metavar="DURATION", help="Wall time of one run.")
+@click.option("--operations", type=click.IntRange(1), help="Operations of one run.")
+@_JSON
+@with_target
+def setting(
+    target: Target, title: str, kind: str, script: str, config: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Make a trigger of a KIND that leads to SCRIPT, or change it.
+
+    \b
+      cron     cron="*/5 * * * *" zone=Europe/Berlin overlap=skip|allow catch_up=none|last|all window=1d jitter=30s
+      topic    topic="orders.*"
+    """
+    app, name = split_title(title)
+    content: dict[str, Any] = {"kind": kind, "script": script, "config": dict(_pair(pair) for pair in config)}
+    retry = {
+        "attempts": options["attempts"],
+        "first": options["first_delay"],
+        "factor": options["factor"],
+        "max": options["max_delay"],
+        "delays": list(options["delays"]) or None,
+        "on": list(options["retry_on"]) or None,
+        "deadline": options["deadline"],
+    }
+    if given := {key: value for key, value in retry.items() if value is not None}:
+        content["retry"] = given
+    content |= {key: options[key] for key in ("timeout", "operations") if options[key] is not None}
+    _shown(Client(target).send("PUT", "apps", app, "triggers", name, content=content).json, as_json=as_json)
+
+
+@command.command("pause")
+@_TITLE
+@click.option("--note", default="", help="Why.")
+@with_target
+def pause(target: Target, title: str, note: str) -> None:
+    """Let nothing come of a trigger until it is resumed."""
+    app, name = split_title(title)
+    Client(target).send("POST", "apps", app, "triggers", name, "pause", content={"note": note})
+    click.echo(f"{title} is paused")
+
+
+@command.command("resume")
+@_TITLE
+@with_target
+def resume(target: Target, title: str) -> None:
+    """Let a trigger work again."""
+    app, name = split_title(title)
+    Client(target).send("POST", "apps", app, "triggers", name, "resume")
+    click.echo(f"{title} works again")
+
+
+@command.command("remove")
+@_TITLE
+@with_target
+def remove(target: Target, title: str) -> None:
+    """Remove a trigger; what it asked for before still runs."""
+    app, name = split_title(title)
+    Client(target).send("DELETE", "apps", app, "triggers", name)
+    click.echo(f"removed {title}")
+
+
+@command.command("fire")
+@_TITLE
+@click.option("-d", "--payload", help="JSON that the script finds as ctx.event.data.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the end and show it.")
+@_JSON
+@with_target
+def fire(target: Target, title: str, payload: str | None, wait: bool, as_json: bool) -> None:
+    """Run what a trigger leads to, now, with a payload of your own."""
+    from picloud.cli.invocations import follow
+
+    app, name = split_title(title)
+    client = Client(target)
+    content = {"data": _json(payload)} if payload is not None else {}
+    started = client.send("POST", "apps", app, "triggers", name, "fire", content=content).json["invocation"]
+    follow(client, started, wait=wait, as_json=as_json)
+
+
+@command.command("next")
+@_TITLE
+@click.option("-n", "--count", type=click.IntRange(1, 1000), default=5, show_default=True)
+@click.option("--after", metavar="TIME", help="From when on (RFC 3339); by default from now on.")
+@_JSON
+@with_target
+def following(target: Target, title: str, count: int, after: str | None, as_json: bool) -> None:
+    """Show when a cron trigger is due next."""
+    app, name = split_title(title)
+    client = Client(target)
+    zone = client.get("apps", app, "triggers", name)["config"].get("zone", "UTC")
+    items = client.get("apps", app, "triggers", name, "next", count=count, after=after)["items"]
+    _due(items, zone, as_json=as_json)
+
+
+@command.command("preview")
+@click.argument("cron")
+@click.option("--zone", default="UTC", show_default=True, help="Name of the IANA database, such as Europe/Berlin.")
+@click.option("-n", "--count", type=click.IntRange(1, 1000), default=5, show_default=True)
+@click.option("--after", metavar="TIME", help="From when on (RFC 3339); by default from now on.")
+@_JSON
+@with_target
+def preview(target: Target, cron: str, zone: str, count: int, after: str | None, as_json: bool) -> None:
+    """Show when a schedule would be due, before you set it."""
+    items = Client(target).get("schedules", "next", cron=cron, zone=zone, count=count, after=after)["items"]
+    _due(items, zone, as_json=as_json)
+
+
+@command.command("backfill")
+@_TITLE
+@click.option("--since", required=True, metavar="TIME", help="The first due time (RFC 3339).")
+@click.option("--until", required=True, metavar="TIME", help="Due times before this.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@_JSON
+@with_target
+def backfill(target: Target, title: str, since: str, until: str, dry_run: bool, as_json: bool) -> None:
+    """Fire past ticks of a cron trigger that have no invocation. Twice does no harm."""
+    app, name = split_title(title)
+    content = {"since": since, "until": until, "dry_run": dry_run}
+    done = Client(target).send("POST", "apps", app, "triggers", name, "backfill", content=content).json
+    if as_json:
+        show.as_json(done)
+        return
+    click.echo(f"{done['due']} due times, {done['fired']} {'to fire' if dry_run else 'fired'}")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"{text!r}: expected NAME=VALUE, such as cron='0 3 * * *'")
+    return name, {"true": True, "false": False}.get(value, int(value) if value.isdigit() else value)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"this is no JSON ({error})", param_hint="--payload") from None
+
+
+def _told(config: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in config.items())
+
+
+def _shown(item: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(item)
+        return
+    for name, value in item.items():
+        if value is None:
+            continue
+        said = value
+        if name in ("since", "last_due", "next_due"):
+            said = show.when(value)
+        elif isinstance(value, dict):
+            said = _told({key: part for key, part in value.items() if part not in (None, [], "")})
+        click.echo(f"{name.replace('_', ' '):16}{said}")
+
+
+def _due(items: list[str], zone: str, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(items)
+        return
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    for item in items:
+        click.echo(datetime.fromisoformat(item).astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M:%S %z"))
