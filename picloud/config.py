@@ -215,6 +215,13 @@ class Config:
     call_levels: int = _setting(
         "PICLOUD_CALL_LEVELS", 64, "How deep a script's calls may nest.", parse=_number(8, 1000)
     )
+    dead_letter_days: int = _setting(
+        "PICLOUD_DEAD_LETTER_DAYS",
+        30,
+        "How long a dead letter is kept after the death; 0 keeps it for ever.",
+        unit="days",
+        parse=_number(0, 36_500),
+    )
     log_level: str = _setting(
         "PICLOUD_LOG_LEVEL",
         "info",

@@ -16,11 +16,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable."
 @click.option("--script", help="Only of this script.")
 @click.option(
     "--state",
-    type=click.Choice(["open", "saved", "discarded", "all"]),
+    type=click.Choice(["open", "replaying", "saved", "discarded", "all"]),
     default="open",
     show_default=True,
-    help="Only those that wait for somebody, that a replay has saved, or that were given up.",
+    help="Only those that wait for somebody, of which a replay goes on, that one has saved, or that were given up.",
 )
+@click.option("--trigger", help="Only by this trigger: a kind (http, cron …) or a name.")
 @click.option("--kind", help="Only with this kind of error, such as ErrorRuntime.")
 @click.option("--text", help="Only with this text in the error's message.")
 @click.option("--since", metavar="TIME", help="Died at or after (RFC 3339).")
@@ -51,11 +52,12 @@ def command(target: Target, app: str, state: str, limit: int, as_json: bool, **f
             item["route"] if item["trigger"] == "http" else item["trigger"],
             item["attempts"],
             item["replays"],
+            item["saved_by"],
             f"{item['error_kind']}: {item['error_message']}".splitlines()[0],
         )
         for item in items
     ]
-    headings = ("invocation", "state", "died", "script", "trigger", "attempts", "replays", "error")
+    headings = ("invocation", "state", "died", "script", "trigger", "attempts", "replays", "saved by", "error")
     show.table(headings, rows, empty=f"{app} has no such dead letters")
 
 

@@ -92,6 +92,7 @@ def _facts(whole: dict[str, Any]) -> None:
         ("replayed by", ", ".join(whole["replayed_by"])),
         ("key", whole["idempotency_key"]),
         ("discarded", whole["discard_reason"]),
+        ("dead letter", _letter(whole)),
         ("input", f"{asked['method']} {asked['path']}"),
         ("params", _pairs(asked["params"])),
         ("query", _pairs(asked["query"])),
@@ -101,6 +102,15 @@ def _facts(whole: dict[str, Any]) -> None:
     for name, value in facts:
         if value:
             click.echo(f"{name:<12} {value}")
+
+
+def _letter(whole: dict[str, Any]) -> str:
+    """What the invocation has to do with a dead letter, and what became of that."""
+    letter = whole["dead_letter"]
+    if letter is None:
+        return ""
+    said = letter["state"] + (f" by {letter['saved_by']}" if letter["saved_by"] else "")
+    return said if letter["id"] == whole["id"] else f"{letter['id']}, {said}"
 
 
 def _attempts(client: Client, whole: dict[str, Any], *, failed: bool = False) -> None:

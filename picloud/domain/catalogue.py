@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.domain import access, app, invocation, kv, node, rebuild, route, script, tick, trigger
+from picloud.domain import access, app, invocation, kv, node, rebuild, retention, route, script, tick, trigger
 
 EVENT_TYPES: Final[dict[str, type]] = {
     event.__name__: event
@@ -40,6 +40,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         invocation.Cancelled,
         invocation.Replayed,
         invocation.Discarded,
+        retention.DeadLettersPurged,
         kv.KeyWritten,
         kv.KeyDeleted,
         node.NodeStarted,

@@ -26,7 +26,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, ended.set)
     environment = {**os.environ, **config.to_environment()}
-    leader = Leader(config.dsn, lambda on_failed: LeaderTerm(config.dsn, environment=environment, on_failed=on_failed))
+    leader = Leader(config.dsn, lambda on_failed: LeaderTerm(config, environment=environment, on_failed=on_failed))
     queue = leader.start()
     queue.link(lambda _greenlet: ended.set())
     ended.wait()

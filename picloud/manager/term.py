@@ -1,17 +1,21 @@
-"""What the leader does while it leads, put together: follow the log, rebuild, watch over the nodes, fire schedules."""
+"""What the leader does while it leads, put together: from following the log to purging dead letters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import gevent
 
+from picloud.config import Config
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
 from picloud.manager.node_watch import NodeWatch
 from picloud.manager.rebuild_jobs import RebuildJobs
+from picloud.manager.retention import Retention
 from picloud.manager.scheduler import Scheduler
 from picloud.postgres.sessions import Sessions
+from picloud.projections.dead_letters import DeadLetters
 from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
 from picloud.projections.rebuilds import Rebuilds
@@ -23,7 +27,10 @@ class LeaderTerm:
     ``on_failed`` is called if a part ends that never should.
     """
 
-    def __init__(self, dsn: str, *, environment: Mapping[str, str], on_failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, config: Config, *, environment: Mapping[str, str], on_failed: Callable[[BaseException], None]
+    ) -> None:
+        dsn = config.dsn
         self._on_failed = on_failed
         self._appender = Appender(dsn)
         self._sessions = Sessions(dsn, purpose="manager", size=2)
@@ -32,6 +39,9 @@ class LeaderTerm:
         self._follower = Follower(dsn, [kind() for kind in PROJECTIONS.values()], on_changed=self._projection_changed)
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._scheduler = Scheduler(appender=self._appender, sessions=self._sessions, listener=self._listener)
+        self._retention = Retention(
+            appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
+        )
 
     def start(self) -> None:
         """Begin all of it."""
@@ -40,11 +50,13 @@ class LeaderTerm:
         self._rebuild_jobs.start().link_exception(self._part_failed)
         self._node_watch.start()
         self._scheduler.start().link_exception(self._part_failed)
+        self._retention.start().link_exception(self._part_failed)
         self._listener.start()
 
     def stop(self) -> None:
         """End all of it."""
         self._listener.stop()
+        self._retention.stop()
         self._scheduler.stop()
         self._node_watch.stop()
         self._rebuild_jobs.stop()
@@ -55,6 +67,8 @@ class LeaderTerm:
     def _projection_changed(self, name: str) -> None:
         if name == Rebuilds.name:
             self._rebuild_jobs.look()
+        elif name == DeadLetters.name:
+            self._retention.look()
 
     def _part_failed(self, part: gevent.Greenlet[[], None]) -> None:
         self._on_failed(part.exception or RuntimeError(f"{part.name} ended"))

@@ -105,12 +105,14 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterFilter:
-    """Which dead letters are asked for; None means any. ``state`` is ``open``, ``saved`` or ``discarded``; ``text`` is
-    looked for in messages of errors; times are those of deaths; ``before`` is a position, exclusive; newest first."""
+    """Which dead letters are asked for; None means any. ``state`` is ``open``, ``replaying``, ``saved`` or
+    ``discarded``; ``trigger`` is a kind or a name; ``text`` is looked for in messages of errors; times are those of
+    deaths; ``before`` is a position, exclusive; newest first."""
 
     app: str
     script: str | None = None
     state: str | None = None
+    trigger: str | None = None
     kind: str | None = None
     text: str | None = None
     since: datetime | None = None
@@ -119,17 +121,19 @@ class DeadLetterFilter:
     limit: int = 50
 
 
-_LETTER_STATE: Final = (
-    "CASE WHEN saved_by IS NOT NULL THEN 'saved' WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END"
-)
+_LETTER_STATE: Final = """
+    CASE WHEN saved_by IS NOT NULL THEN 'saved' WHEN discarded_at IS NOT NULL THEN 'discarded'
+         WHEN replaying > 0 THEN 'replaying' ELSE 'open' END
+"""
 _LETTER_COLUMNS: Final = f"""
     id, app, script, number AS version, {_LETTER_STATE} AS state, trigger_kind AS trigger, trigger_name AS route,
-    method, path, requested_at, died_at, reason, attempts, error_kind, error_message, error_line, error_column,
+    method, path, requested_at, died_as, died_at, reason, attempts, error_kind, error_message, error_line, error_column,
     replays, saved_by, saved_at, discarded_by, discarded_at, discard_reason, replay_of, correlation_id, position
 """
 _LETTER_CONDITIONS: Final = {
     "script": "script = %(script)s",
     "state": f"{_LETTER_STATE} = %(state)s",
+    "trigger": "%(trigger)s IN (trigger_kind, trigger_name)",
     "kind": "error_kind = %(kind)s",
     "text": "strpos(lower(error_message), lower(%(text)s)) > 0",
     "since": "died_at >= %(since)s",
@@ -211,6 +215,17 @@ def dead_letters(connection: psycopg.Connection, wanted: DeadLetterFilter) -> li
         LIMIT %(limit)s
     """
     return _rows(connection, query, {"app": wanted.app, "limit": wanted.limit, **values})
+
+
+def dead_letter_of(connection: psycopg.Connection, invocation: UUID) -> Row | None:
+    """The dead letter that the invocation is, or replays; None if it does neither, or the letter was purged."""
+    query = f"""
+        SELECT {_LETTER_COLUMNS}
+        FROM dead_letters.letters
+        WHERE id = coalesce((SELECT letter FROM dead_letters.replays WHERE id = %(id)s), %(id)s)
+    """
+    found = _rows(connection, query, {"id": invocation})
+    return found[0] if found else None
 
 
 def log_lines(connection: psycopg.Connection, wanted: LogFilter) -> list[Row]:

@@ -91,3 +91,21 @@ def test_what_is_not_dead_can_not_be_given_up(platform: Platform) -> None:
         409,
         f"invocation {invocation} is no dead letter: it is succeeded",
     )
+
+
+def test_there_is_one_letter_however_often_its_replays_die(platform: Platform) -> None:
+    platform.deploy("once", "pay", PICKY, "POST /pay")
+    first = dead(platform, "once", '{"amount": -1}')
+    second = json.loads(platform.run("replay", first, "-d", '{"amount": -2}', "--json", expect=1).stdout)["id"]
+    (letter,) = soon(lambda: [each for each in letters(platform, "once") if each["replays"]], count=1)
+    assert (letter["id"], letter["died_as"], letter["state"]) == (first, second, "open")
+    assert letter["error_message"] == "Runtime error: no amount: -2", "it tells of the latest death"
+    assert len(letters(platform, "once", "--state", "all")) == 1
+    assert len(letters(platform, "once", "--trigger", "POST /pay")) == 1
+
+    platform.run("replay", second, "-d", '{"amount": 2}')
+    (letter,) = soon(lambda: letters(platform, "once", "--state", "saved"), count=1)
+    for invocation in (first, second):
+        told = platform.api("GET", f"/invocations/{invocation}").json["dead_letter"]
+        assert (told["id"], told["state"], told["saved_by"]) == (first, "saved", letter["saved_by"])
+        assert letter["saved_by"] in platform.run("invocation", invocation).stdout

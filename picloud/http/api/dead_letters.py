@@ -21,6 +21,7 @@ def _list(request: Request) -> Reply:
         app=request.params["app"],
         script=query.get("script"),
         state=query.get("state"),
+        trigger=query.get("trigger"),
         kind=query.get("kind"),
         text=query.get("text"),
         since=query.get("since"),

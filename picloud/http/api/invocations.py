@@ -45,7 +45,7 @@ from picloud.orchestrator.control import invocations as control
 from picloud.orchestrator.control.apps import existing_app
 from picloud.orchestrator.control.scripts import existing_script
 from picloud.orchestrator.invoker import Call, NoAnswerYet
-from picloud.projections.queries import InvocationFilter
+from picloud.projections.queries import InvocationFilter, dead_letter_of
 from picloud.projections.queries import invocations as list_invocations
 
 _WAIT: Final = re.compile(r"wait=([0-9]{1,3})")
@@ -73,11 +73,14 @@ def _list(request: Request) -> Reply:
 
 def _show(request: Request) -> Reply:
     whole = _whole(stream_of(request, Role.VIEWER))
+    invocation = request.id("invocation")
     if whole["ended_at"] is None and request.query["wait"]:
         with contextlib.suppress(NoAnswerYet):
-            request.context.node.invoker.wait(request.id("invocation"), timeout=request.query["wait"])
+            request.context.node.invoker.wait(invocation, timeout=request.query["wait"])
         whole = _whole(stream_of(request, Role.VIEWER))
-    return Reply(content=whole)
+    with request.context.sessions.session() as connection:
+        letter = dead_letter_of(connection, invocation)
+    return Reply(content=whole | {"dead_letter": letter})
 
 
 def _run(request: Request) -> Reply:

@@ -315,7 +315,7 @@ class Me(Schema):
     apps = fields.List(fields.Str(), required=True)
 
 
-LETTER_STATES: Final = ["open", "saved", "discarded"]
+LETTER_STATES: Final = ["open", "replaying", "saved", "discarded"]
 
 
 class InvocationOut(Schema):
@@ -372,6 +372,39 @@ class Wait(Schema):
     wait = fields.Int(load_default=0, validate=validate.Range(0, 60))
 
 
+class DeadLetterOut(Schema):
+    """An invocation that used up its attempts, with its last error and what became of it since. `died_as` is the latest
+    invocation that died: itself, or a replay of it. `saved_by` is the replay that succeeded."""
+
+    id = fields.UUID(required=True)
+    app = fields.Str(required=True)
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+    state = fields.Str(required=True, validate=validate.OneOf(LETTER_STATES))
+    trigger = fields.Str(required=True)
+    route = fields.Str(required=True)
+    method = fields.Str(required=True)
+    path = fields.Str(required=True)
+    requested_at = fields.DateTime(required=True)
+    died_as = fields.UUID(required=True)
+    died_at = fields.DateTime(required=True)
+    reason = fields.Str(required=True)
+    attempts = fields.Int(required=True)
+    error_kind = fields.Str(required=True)
+    error_message = fields.Str(required=True)
+    error_line = fields.Int(required=True)
+    error_column = fields.Int(required=True)
+    replays = fields.Int(required=True)
+    saved_by = fields.UUID(required=True, allow_none=True)
+    saved_at = fields.DateTime(required=True, allow_none=True)
+    discarded_by = fields.Str(required=True, allow_none=True)
+    discarded_at = fields.DateTime(required=True, allow_none=True)
+    discard_reason = fields.Str(required=True, allow_none=True)
+    replay_of = fields.UUID(required=True, allow_none=True)
+    correlation_id = fields.UUID(required=True)
+    position = fields.Int(required=True)
+
+
 class InvocationWhole(Schema):
     """One invocation with everything that is known of it."""
 
@@ -393,6 +426,7 @@ class InvocationWhole(Schema):
     reply = fields.Dict(required=True, allow_none=True)
     reason = fields.Str(required=True, allow_none=True)
     discard_reason = fields.Str(required=True, allow_none=True)
+    dead_letter = fields.Nested(DeadLetterOut, required=True, allow_none=True)
     attempts = fields.List(fields.Dict(), required=True)
     logs = fields.List(fields.Dict(), required=True)
     events = fields.List(fields.Dict(), required=True)
@@ -429,37 +463,6 @@ class Cancel(Schema):
     reason = fields.Str(load_default="called off by hand", validate=_LABEL)
 
 
-class DeadLetterOut(Schema):
-    """An invocation that used up its attempts, with its last error and what became of it since."""
-
-    id = fields.UUID(required=True)
-    app = fields.Str(required=True)
-    script = fields.Str(required=True)
-    version = fields.Int(required=True)
-    state = fields.Str(required=True, validate=validate.OneOf(LETTER_STATES))
-    trigger = fields.Str(required=True)
-    route = fields.Str(required=True)
-    method = fields.Str(required=True)
-    path = fields.Str(required=True)
-    requested_at = fields.DateTime(required=True)
-    died_at = fields.DateTime(required=True)
-    reason = fields.Str(required=True)
-    attempts = fields.Int(required=True)
-    error_kind = fields.Str(required=True)
-    error_message = fields.Str(required=True)
-    error_line = fields.Int(required=True)
-    error_column = fields.Int(required=True)
-    replays = fields.Int(required=True)
-    saved_by = fields.UUID(required=True, allow_none=True)
-    saved_at = fields.DateTime(required=True, allow_none=True)
-    discarded_by = fields.Str(required=True, allow_none=True)
-    discarded_at = fields.DateTime(required=True, allow_none=True)
-    discard_reason = fields.Str(required=True, allow_none=True)
-    replay_of = fields.UUID(required=True, allow_none=True)
-    correlation_id = fields.UUID(required=True)
-    position = fields.Int(required=True)
-
-
 class DeadLetterList(Schema):
     """Dead letters, newest first; `next` is the cursor of the page behind, or null."""
 
@@ -472,6 +475,7 @@ class DeadLetterQuery(Page):
 
     script = fields.Str()
     state = fields.Str(validate=validate.OneOf(LETTER_STATES))
+    trigger = fields.Str(metadata={"description": "A kind (`http`, `api`, `cron`), or a name."})
     kind = fields.Str(validate=validate.Length(1, 100))
     text = fields.Str(validate=validate.Length(1, 200))
     since = fields.AwareDateTime()

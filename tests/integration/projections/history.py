@@ -36,6 +36,7 @@ from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
+from picloud.domain.retention import purge
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
 from picloud.domain.tick import TickSkipped, due_text, tick_id
@@ -83,6 +84,7 @@ class History:
             self._node,
             self._key,
             self._rebuild,
+            self._purge,
         ]
         made = 0
         while made < count:
@@ -273,6 +275,13 @@ class History:
             difference=self.text(),
         )
         return [Entry(finished, self._metadata(""))]
+
+    def _purge(self) -> list[Entry]:
+        """Of all letters so far, or of none: the times of deaths are the database's."""
+        app = self.random.choice(APPS)
+        year = 2200 if self.random.random() < 0.1 else 2000
+        before = START.replace(year=year) + timedelta(microseconds=self.random.getrandbits(40))
+        return [Entry(purge(app, before=before, count=3), self._metadata(app))]
 
     def _invocation(self) -> list[Entry]:
         open_ones = [state for state in self.invocations if not state.ended]
