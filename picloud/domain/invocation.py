@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from picloud.domain.errors import Conflict
+from picloud.domain.flow import Flow
 
 MAX_DEPTH: Final = 16
 MAX_LOSSES: Final = 3
@@ -169,7 +170,9 @@ class Requested:
 
     ``number`` and ``sha256`` say which version of the script is to run. ``owner`` is the inbox of the process whose
     client waits for the answer, if one does. Who asks again under an ``idempotency_key`` meets this invocation.
-    What has an ``event`` has no request for ``input``. No run starts at ``expires`` or later.
+    What has an ``event`` has no request for ``input``. No run starts at ``expires`` or later. ``flow`` is what it waits
+    for beside its due time, under the ``ordering_key`` that people know. ``callers`` are the scripts (app/script) whose
+    runs led here, the first cause first; ``depth`` counts them.
     """
 
     originator_id: UUID
@@ -189,16 +192,20 @@ class Requested:
     event: EventInput | None = None
     limits: RunLimits = RunLimits()
     expires: datetime | None = None
+    flow: Flow | None = None
+    ordering_key: str = ""
+    callers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A node took the invocation up."""
+    """A node took the invocation up; in one run with others that have the same ``batch``, if there is one."""
 
     originator_id: UUID
     originator_version: int
     attempt: int
     node: UUID
+    batch: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +430,9 @@ def replay(
         again = replace(again, event=replace(was.event, data=body))
     elif body is not None:
         again = replace(again, input=replace(was.input, body=body))
+    if was.flow is not None and was.flow.debounce is not None:
+        # Many replays at once are all meant.
+        again = replace(again, flow=replace(was.flow, debounce=None))
     return (
         Replayed(originator_id=state.id, originator_version=state.version + 1, invocation=new_id),
         replace(again, due=None, owner=None, idempotency_key=None, expires=None),

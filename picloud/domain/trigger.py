@@ -14,20 +14,26 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from picloud.domain.errors import Conflict, Invalid, NotFound
+from picloud.domain.flow import TRIGGER, FlowControl
 from picloud.domain.invocation import RetryPolicy, RunLimits
 from picloud.domain.names import check_app_name, check_script_name, stream_id
-from picloud.domain.trigger_config import Config, checked_config, read_config
+from picloud.domain.trigger_config import Config, Queue, checked_config, read_config
 
 MAX_NOTE: Final = 500
 MAX_ATTEMPTS: Final = 100
 
 
+DEFAULT_CONCURRENCY: Final = 10
+"""Runs at a time of a queue that doesn't say otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How what a trigger asks for is run: how often it is tried, and what a run may use."""
+    """How what a trigger asks for is run: how often it is tried, what a run may use, and what it waits for."""
 
     retry: RetryPolicy = RetryPolicy(attempts=3)
     limits: RunLimits = RunLimits()
+    flow: FlowControl = FlowControl()
 
     def check(self) -> Delivery:
         """Return it if it can be kept. Raises :class:`Invalid`."""
@@ -35,7 +41,37 @@ class Delivery:
             raise Invalid(f"attempts are 1 to {MAX_ATTEMPTS}, found {self.retry.attempts}", field="retry.attempts")
         if not 1.0 <= self.retry.factor <= 100.0:
             raise Invalid(f"the factor is 1 to 100, found {self.retry.factor:g}", field="retry.factor")
+        self.flow.check()
         return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerLimits:
+    """What holds for all that a trigger asked for and that waits.
+
+    ``concurrency`` is 0 for no limit. ``holds`` tells that what was asked for waits while the trigger is paused.
+    ``batch`` invocations go into one run, which waits ``batch_wait_ms`` milliseconds for them.
+    """
+
+    concurrency: int
+    holds: bool
+    batch: int = 1
+    batch_wait_ms: int = 0
+
+    @classmethod
+    def of(cls, kind: str, config: Mapping[str, Any], delivery: Delivery) -> TriggerLimits:
+        """The limits of a trigger with this configuration."""
+        asked = delivery.flow.concurrency
+        if kind != Queue.kind:
+            return cls(concurrency=asked, holds=False)
+        queue = read_config(kind, config)
+        assert isinstance(queue, Queue)
+        return cls(
+            concurrency=asked or DEFAULT_CONCURRENCY,
+            holds=True,
+            batch=queue.batch,
+            batch_wait_ms=queue.batch_wait_ms,
+        )
 
 
 class TriggerCreated(Aggregate.Created):
@@ -115,6 +151,8 @@ class Trigger(Aggregate):
         """A new trigger. Raises :class:`Invalid`."""
         check_app_name(app)
         check_script_name(name, field="name")
+        checked = checked_config(kind, config)
+        _check_batch(checked, delivery)
         return cls._create(
             TriggerCreated,
             id=cls.id_of(app, name),
@@ -122,7 +160,7 @@ class Trigger(Aggregate):
             name=name,
             kind=kind,
             script=check_script_name(script),
-            config=checked_config(kind, config),
+            config=checked,
             delivery=delivery.check(),
             timestamp=at,
         )
@@ -144,6 +182,7 @@ class Trigger(Aggregate):
                 remedy="Remove it first, or choose another name.",
             )
         checked = checked_config(kind, config)
+        _check_batch(checked, delivery)
         now = (self.kind, self.script, self.config, self.delivery)
         if not self.removed and now == (kind, script, checked, delivery.check()):
             return False
@@ -181,3 +220,12 @@ class Trigger(Aggregate):
     def _there(self) -> None:
         if self.removed:
             raise NotFound(f"there is no trigger {self.name!r} in {self.app}", field="trigger")
+
+
+def _check_batch(config: Mapping[str, Any], delivery: Delivery) -> None:
+    if config.get("batch", 1) > 1 and delivery.flow.concurrency_key != TRIGGER:
+        raise Invalid(
+            "a queue with batches counts its runs as a whole: it can't have a concurrency key",
+            field="concurrency_key",
+            remedy="Leave the key out, or set batch to 1.",
+        )

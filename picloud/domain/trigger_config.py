@@ -6,6 +6,7 @@ that what a default is to be may change without changing triggers that exist.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from difflib import get_close_matches
@@ -13,19 +14,23 @@ from typing import Any, ClassVar, Final
 
 from picloud.domain.duration import format_duration, parse_duration
 from picloud.domain.errors import Invalid
+from picloud.domain.names import check_script_name
 from picloud.domain.schedule import Schedule
 from picloud.domain.subject import check_pattern
 
 DAY_MS: Final = 86_400_000
-OVERLAPS: Final = ("skip", "allow")
+OVERLAPS: Final = ("skip", "queue", "allow")
+MAX_BATCH: Final = 100
 CATCH_UPS: Final = ("none", "last", "all")
+
+_EVENT_PATTERN: Final = re.compile(r"[A-Za-z*]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
     """A schedule: ``cron`` in the time of ``zone``.
 
-    ``overlap`` says what becomes of a tick while the one before goes on (``skip``, ``allow``).
+    ``overlap`` says what becomes of a tick while the one before goes on (``skip``, ``queue``, ``allow``).
     ``catch_up`` says which ticks that nobody fired in time are made up for (``none``, the ``last`` one, ``all``), if
     they are no older than ``window``. Each tick is put off by up to ``jitter``, always the same for the same tick.
     """
@@ -74,9 +79,71 @@ class Topic:
         return Topic(check_pattern(self.topic))
 
 
-Config = Cron | Topic
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of the trigger's name: what is sent to it is taken by this trigger alone.
 
-KINDS: Final[dict[str, type[Config]]] = {kind.kind: kind for kind in (Cron, Topic)}
+    A run gets up to ``batch`` messages at once; it begins when there are so many, or when the first of them has waited
+    for ``batch_wait``.
+    """
+
+    kind: ClassVar[str] = "queue"
+
+    batch: int = 1
+    batch_wait: str = "0s"
+
+    def checked(self) -> Queue:
+        """The same with its texts in one form. Raises :class:`Invalid`."""
+        if not 1 <= self.batch <= MAX_BATCH:
+            raise Invalid(f"a batch has 1 to {MAX_BATCH} messages, found {self.batch}", field="config.batch")
+        wait = parse_duration(self.batch_wait, field="config.batch_wait", most_ms=300_000)
+        if wait and self.batch == 1:
+            raise Invalid("a batch of 1 has nothing to wait for", field="config.batch_wait", remedy="Set batch too.")
+        return Queue(self.batch, format_duration(wait))
+
+    @property
+    def batch_wait_ms(self) -> int:
+        """``batch_wait`` in milliseconds."""
+        return parse_duration(self.batch_wait, field="config.batch_wait")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Runs for each invocation of the app that dies; of ``script`` alone, if that is said."""
+
+    kind: ClassVar[str] = "dead_letter"
+
+    script: str = ""
+
+    def checked(self) -> DeadLetter:
+        """The same. Raises :class:`Invalid`."""
+        if self.script:
+            check_script_name(self.script, field="config.script")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Runs for each event of the platform in the app whose type matches ``events``: ``ScriptDeployed``, ``Route*``."""
+
+    kind: ClassVar[str] = "log"
+
+    events: str
+
+    def checked(self) -> Log:
+        """The same. Raises :class:`Invalid`."""
+        if not _EVENT_PATTERN.fullmatch(self.events):
+            raise Invalid(
+                f"{self.events[:60]!r} is no pattern of event types: expected letters and '*'",
+                field="config.events",
+                remedy="For example: 'ScriptDeployed', 'Route*'.",
+            )
+        return self
+
+
+Config = Cron | Topic | Queue | DeadLetter | Log
+
+KINDS: Final[dict[str, type[Config]]] = {kind.kind: kind for kind in (Cron, Topic, Queue, DeadLetter, Log)}
 
 
 def read_config(kind: str, given: Mapping[str, Any], *, field: str = "config") -> Config:

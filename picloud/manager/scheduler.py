@@ -21,7 +21,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from picloud.domain.duration import parse_duration
-from picloud.domain.firing import Target
+from picloud.domain.firing import Order, Target
 from picloud.domain.invocation import EventInput
 from picloud.domain.metadata import Metadata
 from picloud.domain.schedule import Schedule
@@ -260,10 +260,11 @@ class Scheduler:
             number=script.number,
             sha256=script.sha256,
             delivery=msgspec.convert(row.delivery, Delivery),
+            serial=plan.config.overlap == "queue",
         )
         jitter = parse_duration(plan.config.jitter, field="jitter")
-        due = put_off(stream, tick.due, jitter) if jitter else None
-        return target.request(stream, EventInput({"due": due_text(tick.due)}), now=self._clock(), due=due)
+        order = Order(due=put_off(stream, tick.due, jitter) if jitter else None)
+        return target.request(stream, EventInput({"due": due_text(tick.due)}), now=self._clock(), order=order)
 
 
 def _waves(ticks: Sequence[_Tick]) -> list[list[_Tick]]:

@@ -12,7 +12,7 @@ from picloud.executor.protocol import RunRequest
 from picloud.postgres.sessions import Sessions
 from picloud.services.kv import Kv
 from picloud.services.modules import Modules
-from picloud.services.work import ServiceError, Work
+from picloud.services.work import Caller, ServiceError, Work
 
 
 class Door:
@@ -25,9 +25,9 @@ class Door:
         }
         self._works: dict[str, Work] = {}
 
-    def open(self, invocation: str, app: str) -> Work:
+    def open(self, app: str, caller: Caller) -> Work:
         """Begin the unit of work of a run; close it when the run is over."""
-        work = self._works[invocation] = Work(app)
+        work = self._works[str(caller.invocation)] = Work(app, caller)
         return work
 
     def close(self, invocation: str) -> None:

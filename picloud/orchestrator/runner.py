@@ -44,7 +44,7 @@ from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import Sessions
 from picloud.services.kv import effects
-from picloud.services.work import Work
+from picloud.services.work import Caller, Work
 
 _log = structlog.get_logger(__name__)
 
@@ -88,13 +88,13 @@ class Runner:
         again at once, on what the other wrote.
         """
         try:
-            attempt = self._execute(state)
+            attempt = self._execute(state, metadata)
             try:
                 return self._record(state, attempt, metadata, unrecorded)
             except StreamConflict as conflict:
                 if not self._collided(state, attempt, unrecorded, conflict):
                     return None
-            keys = [effect.key for effect in attempt.effects]
+            keys = [effect.key for effect in attempt.effects if isinstance(effect, KeyWritten | KeyDeleted)]
             with self._turns.at(state.requested.app, keys):
                 return self._repeat(state, metadata, unrecorded)
         finally:
@@ -103,7 +103,7 @@ class Runner:
     def _repeat(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
         """Run again on fresh reads, until nobody got in between."""
         for _ in range(MAX_COLLISIONS):
-            attempt = self._execute(state)
+            attempt = self._execute(state, metadata)
             try:
                 return self._record(state, attempt, metadata, unrecorded)
             except StreamConflict as conflict:
@@ -128,13 +128,13 @@ class Runner:
     def _fenced(self, state: Invocation, conflict: StreamConflict) -> None:
         _log.warning("run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict))
 
-    def _execute(self, state: Invocation) -> _Attempt:
+    def _execute(self, state: Invocation, metadata: Metadata) -> _Attempt:
         clock_ms = time.time_ns() // 1_000_000
         expires = state.requested.expires
         if expires is not None and clock_ms >= expires.timestamp() * 1_000:
             error = RunError("DeadlinePassed", f"the run was to start before {expires.isoformat()}")
             return _Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
-        work = self._door.open(str(state.id), state.requested.app)
+        work = self._door.open(state.requested.app, self._caller(state, metadata, clock_ms))
         try:
             result = self._pool.run(self._request(state, clock_ms))
         except ExecutorDied as died:
@@ -142,6 +142,17 @@ class Runner:
         finally:
             self._door.close(str(state.id))
         return self._ended(state, result, work, clock_ms)
+
+    def _caller(self, state: Invocation, metadata: Metadata, clock_ms: int) -> Caller:
+        requested = state.requested
+        return Caller(
+            invocation=state.id,
+            attempt=state.attempt,
+            title=f"{requested.app}/{requested.script}",
+            callers=requested.callers,
+            correlation_id=metadata.correlation_id,
+            deadline_ms=clock_ms + self._limits_of(state).wall_ms,
+        )
 
     def _still_ours(self, state: Invocation, unrecorded: tuple[Entry, ...]) -> bool:
         """Whether the invocation still stands where this attempt began, so that a key was what conflicted."""
@@ -214,7 +225,7 @@ class Runner:
         if result.reply is not None:
             reply = Reply(result.reply.status, result.reply.headers, pack(result.reply.body, self._sessions))
             # An answer that was thrown is an outcome, but the script gave its work up: nothing of it is kept.
-            kept = [] if result.thrown else effects(work)
+            kept = [] if result.thrown else [*effects(work), *work.asked]
             ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
             return _Attempt([ended], kept, answer)
@@ -247,7 +258,7 @@ class _Attempt:
     """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one."""
 
     events: list[InvocationEvent]
-    effects: list[KeyWritten | KeyDeleted] = field(default_factory=list)
+    effects: list[Any] = field(default_factory=list)
     answer: Answer | None = None
 
 

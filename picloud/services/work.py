@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 
 class ServiceError(Exception):
@@ -17,10 +20,38 @@ class Seen:
     version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose run it is: the ``invocation`` and its ``attempt``, the script as ``app/script``, the scripts that led to it
+    (the first cause first), the root cause, and when the run must have ended (Unix time in milliseconds).
+    """
+
+    invocation: UUID
+    attempt: int
+    title: str
+    callers: tuple[str, ...]
+    correlation_id: UUID
+    deadline_ms: int
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The scripts that lead to whatever this run asks for: ``callers`` of that."""
+        return (*self.callers, self.title)
+
+
 @dataclass(slots=True)
 class Work:
-    """One attempt's reads and writes in one app. A written value is JSON text, None for a deletion."""
+    """One attempt's reads and writes in one app. A written value is JSON text, None for a deletion.
+
+    ``asked`` are further events that commit with the run's success, in order: requests for other runs, messages.
+    """
 
     app: str
+    caller: Caller
     seen: dict[str, Seen] = field(default_factory=dict)
     written: dict[str, str | None] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+
+    def ask(self, events: Sequence[Any]) -> None:
+        """Have ``events`` appended when the run succeeds."""
+        self.asked += events

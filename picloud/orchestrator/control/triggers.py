@@ -172,6 +172,7 @@ def target_of(connection: psycopg.Connection, trigger: Trigger) -> Target:
         raise Disabled(f"{script.title} is disabled: {script.disabled}")
     assert script.current is not None
     version = script.versions[script.current]
+    config = trigger.settings
     return Target(
         app=trigger.app,
         kind=trigger.kind,
@@ -180,6 +181,7 @@ def target_of(connection: psycopg.Connection, trigger: Trigger) -> Target:
         number=version.number,
         sha256=version.sha256,
         delivery=trigger.delivery,
+        serial=isinstance(config, Cron) and config.overlap == "queue",
     )
 
 
