@@ -24,7 +24,7 @@ from picloud.domain.metadata import Metadata
 from picloud.log.mapper import MAPPER, Event, EventMapper
 from picloud.postgres.sessions import connect
 from picloud.projections.kv import KvChange
-from picloud.projections.outbox import OutboxChange
+from picloud.projections.outbox import CHANGE_ARGUMENTS, OutboxChange, change_arguments
 
 MAX_BATCH: Final = 500
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 _APPEND: Final = (
     "SELECT log.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::uuid[],"
-    " %b::uuid[], %b::uuid[], %b::bigint[], %b::integer[], %b::timestamptz[], %b::text[], %b::uuid[], %b::uuid[],"
+    f" %b::uuid[], {CHANGE_ARGUMENTS},"
     " %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[])"
 )
 _STORED: Final = """
@@ -207,8 +207,10 @@ class Appender:
                 batch = self._settle(batch)
             except psycopg.Error as error:
                 if isinstance(error, psycopg.errors.UniqueViolation) and error.diag.table_name == "events":
-                    batch = self._settle(batch)
-                    continue
+                    still_open = self._settle(batch)
+                    if len(still_open) < len(batch):
+                        batch = still_open
+                        continue
                 # One command that PostgreSQL refuses (a zero byte, say) must not take the others with it.
                 if len(batch) == 1:
                     batch[0].done.set_exception(error)
@@ -248,8 +250,6 @@ class Appender:
 
     def _execute(self, batch: list[_Command]) -> int:
         rows = [row for command in batch for row in command.rows]
-        put = [row for command in batch for row in command.outbox.put.values()]
-        removed = [stream for command in batch for stream in command.outbox.removed]
         kv = [row for command in batch for row in command.kv.put.values()]
         wakes = {(wake.channel, wake.payload) for command in batch for wake in command.wakes}
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -258,13 +258,7 @@ class Appender:
             _APPEND,
             (
                 *columns,
-                [row.invocation_id for row in put],
-                [row.version for row in put],
-                [row.attempt for row in put],
-                [row.due for row in put],
-                [row.app for row in put],
-                [row.correlation_id for row in put],
-                removed,
+                *change_arguments([command.outbox for command in batch]),
                 [row.app for row in kv],
                 [row.key for row in kv],
                 [row.value for row in kv],

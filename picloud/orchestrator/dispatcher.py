@@ -23,8 +23,11 @@ from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 
-_CLAIM: Final = "SELECT invocation_id, version, attempt, app, correlation_id FROM log.claim(%s, %s, %s)"
-_NEXT_DUE: Final = "SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 FROM outbox.pending"
+_CLAIM: Final = (
+    "SELECT invocation_id, version, attempt, app, correlation_id, batch"
+    " FROM log.claim(%s, %s, %s, %s::text[], %s::integer[])"
+)
+_NEXT_DUE: Final = "SELECT log.next_due()"
 _RECHECK_SECONDS: Final = 1.0
 """When to look again at a row that is due but that another node is just taking."""
 _LONGEST_TIMER: Final = 3600.0

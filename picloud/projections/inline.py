@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import psycopg
 
 from picloud.projections.kv import KvChange
-from picloud.projections.outbox import OutboxChange
+from picloud.projections.outbox import CHANGE_ARGUMENTS, OutboxChange, change_arguments, stands_alone
 from picloud.projections.projection import Change, Fact, Projection
 from picloud.projections.table import Column, Table, arrays
 
@@ -26,9 +25,45 @@ PENDING: Final = Table(
         Column("due", "timestamptz"),
         Column("app", "text"),
         Column("correlation_id", "uuid"),
+        Column("state", "text"),
+        Column("rank", "timestamptz"),
+        Column("seq", "bigint"),
+        Column("trigger_id", "uuid", nullable=True),
+        Column("ordering_id", "uuid", nullable=True),
+        Column("concurrency_id", "uuid", nullable=True),
+        Column("batch", "uuid", nullable=True),
+        Column("debounce_id", "uuid", nullable=True),
+        Column("since", "timestamptz", nullable=True),
     ),
     key=("invocation_id",),
-    indexes=("pending_due ON {table} (due, invocation_id)",),
+    indexes=(
+        "pending_ready ON {table} (app, rank, seq, invocation_id) WHERE state = 'ready'",
+        "pending_next ON {table} (rank) WHERE state = 'ready'",
+        "pending_batching ON {table} (concurrency_id, rank, seq) WHERE state = 'batching'",
+        "pending_concurrency ON {table} (concurrency_id, state, rank, seq) WHERE concurrency_id IS NOT NULL",
+        "pending_ordering ON {table} (ordering_id, seq) WHERE ordering_id IS NOT NULL",
+        "pending_debounce ON {table} (debounce_id) WHERE debounce_id IS NOT NULL",
+        "pending_trigger ON {table} (trigger_id, state) WHERE trigger_id IS NOT NULL",
+    ),
+)
+LIMITS: Final = Table(
+    name="limits",
+    columns=(
+        Column("trigger_id", "uuid"),
+        Column("concurrency", "integer"),
+        Column("holds", "boolean"),
+        Column("paused", "boolean"),
+        Column("removed", "boolean"),
+        Column("batch", "integer"),
+        Column("batch_wait_ms", "integer"),
+    ),
+    key=("trigger_id",),
+)
+THROTTLES: Final = Table(
+    name="throttles",
+    columns=(Column("id", "uuid"), Column("free_at", "timestamptz")),
+    key=("id",),
+    indexes=("throttles_free ON {table} (free_at)",),
 )
 ENTRIES: Final = Table(
     name="entries",
@@ -46,28 +81,57 @@ class Outbox(Projection):
     """What waits for a run; see :mod:`picloud.projections.outbox`."""
 
     name = "outbox"
-    version = 1
-    types = frozenset({"Requested", "Started", "AttemptFailed", "Cancelled"})
-    tables = (PENDING,)
+    version = 2
+    types = frozenset(
+        {
+            "Requested",
+            "Started",
+            "AttemptFailed",
+            "Succeeded",
+            "DeadLettered",
+            "Cancelled",
+            "TriggerCreated",
+            "TriggerChanged",
+            "TriggerPaused",
+            "TriggerResumed",
+            "TriggerRemoved",
+        }
+    )
+    tables = (PENDING, LIMITS, THROTTLES)
     inline = True
+
+    def create(self, connection: psycopg.Connection) -> None:
+        """See :meth:`Projection.create`. The rules look rows up while the tables are filled: indexes come at once."""
+        super().create(connection)
+        super().create_indexes(connection)
+
+    def create_indexes(self, connection: psycopg.Connection) -> None:
+        """They are there."""
 
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
+        connection.execute(_CHOOSE_SCHEMA, (self.schema,))
         change = OutboxChange()
-        recorded_at: dict[UUID, datetime] = {}
         for recorded, event in facts:
-            change.add(event, recorded.metadata)
-            recorded_at[recorded.stream_id] = recorded.at
-        if change.removed:
-            delete = f"DELETE FROM {self.schema}.pending WHERE invocation_id = ANY (%b)"
-            connection.execute(delete.encode(), (list(change.removed),))
-        rows = []
-        for row in change.put.values():
-            due = row.due or recorded_at[row.invocation_id]
-            rows.append((row.invocation_id, row.version, row.attempt, due, row.app, row.correlation_id))
-        if rows:
-            connection.execute(PENDING.upsert(self.schema).encode(), arrays(PENDING.columns, rows))
+            alone = stands_alone(event)
+            if alone:
+                self._apply(connection, change, recorded.at)
+                change = OutboxChange()
+            change.add(event, recorded.metadata, position=recorded.position, at=recorded.at)
+            if alone:
+                self._apply(connection, change, recorded.at)
+                change = OutboxChange()
+        self._apply(connection, change, facts[-1][0].at)
+        connection.execute(_CHOOSE_SCHEMA, ("public",))
         return Change()
+
+    def _apply(self, connection: psycopg.Connection, change: OutboxChange, at: datetime) -> None:
+        if change.events:
+            connection.execute(_CHANGE, (at, *change_arguments([change])))
+
+
+_CHOOSE_SCHEMA: Final = "SELECT set_config('search_path', %s, true)"
+_CHANGE: Final = f"SELECT FROM log.change_outbox(%b::timestamptz, 0, {CHANGE_ARGUMENTS})".encode()
 
 
 class Kv(Projection):

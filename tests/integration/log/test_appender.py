@@ -20,7 +20,7 @@ from picloud.log.reader import AuditFilter, read_audit, read_head, read_page, re
 from picloud.postgres.sessions import connect
 
 NODE = UUID(int=77)
-CLAIM = "SELECT invocation_id, version, attempt, app, correlation_id FROM log.claim(%s, %s, %s)"
+CLAIM = "SELECT invocation_id, version, attempt, app, correlation_id FROM log.claim(%s, %s, %s, '{}', '{}')"
 
 
 def metadata(app: str = "demo") -> Metadata:

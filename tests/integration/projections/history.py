@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,8 @@ from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
 from picloud.domain.app import App
 from picloud.domain.errors import DomainError
-from picloud.domain.firing import Target
+from picloud.domain.firing import Order, Target
+from picloud.domain.flow import FlowControl
 from picloud.domain.invocation import (
     Content,
     EventInput,
@@ -80,6 +81,8 @@ class History:
             self._route,
             self._trigger,
             self._tick,
+            self._message,
+            self._message,
             self._token,
             self._node,
             self._key,
@@ -169,13 +172,18 @@ class History:
     def _trigger(self) -> list[Entry]:
         app, name = self.random.choice(APPS), self.random.choice(SCRIPTS)
         trigger = self.known_triggers.get(triggers.Trigger.id_of(app, name))
-        kind = trigger.kind if trigger is not None and not trigger.removed else self.random.choice(("cron", "topic"))
-        config = {"topic": "orders.*"} if kind == "topic" else {"cron": f"{self.random.randrange(60)} 3 * * *"}
+        kinds = ("cron", "topic", "queue")
+        kind = trigger.kind if trigger is not None and not trigger.removed else self.random.choice(kinds)
+        configs: dict[str, dict[str, Any]] = {
+            "topic": {"topic": "orders.*"},
+            "queue": {"batch": self.random.randrange(1, 4)},
+            "cron": {"cron": f"{self.random.randrange(60)} 3 * * *"},
+        }
         told: dict[str, Any] = {
             "kind": kind,
             "script": self.random.choice(SCRIPTS),
-            "config": config,
-            "delivery": Delivery(retry=RetryPolicy(attempts=self.random.randrange(1, 9))),
+            "config": configs[kind],
+            "delivery": Delivery(retry=RetryPolicy(attempts=self.random.randrange(1, 9)), flow=self._flow_control()),
             "at": self.now,
         }
         if trigger is None:
@@ -192,6 +200,49 @@ class History:
             case _:
                 trigger.change(**told)
         return self._collect(app, trigger)
+
+    def _flow_control(self) -> FlowControl:
+        throttled, debounced = self.random.random() < 0.3, self.random.random() < 0.3
+        return FlowControl(
+            concurrency=self.random.randrange(4),
+            concurrency_key=self.random.choice(("trigger", "trigger", "app", "script", "data.customer")),
+            ordering_key=self.random.choice(("", "", "topic", "data.customer")),
+            priority=self.random.randrange(10),
+            throttle=2 if throttled else 0,
+            throttle_ms=50 if throttled else 0,
+            throttle_key="data.customer",
+            debounce_ms=self.random.choice((1, 60_000)) if debounced else 0,
+            debounce_most_ms=self.random.choice((0, 60_000)),
+            debounce_key="data.customer",
+        )
+
+    def _message(self) -> list[Entry]:
+        """What a topic or a queue asks for."""
+        asking = [each for each in self.known_triggers.values() if each.kind != "cron" and not each.removed]
+        if not asking:
+            return []
+        trigger = self.random.choice(asking)
+        target = Target(
+            app=trigger.app,
+            kind=trigger.kind,
+            trigger=trigger.name,
+            script=trigger.script,
+            number=1,
+            sha256=f"{1:064x}",
+            delivery=trigger.delivery,
+        )
+        event = EventInput({"topic": "orders.new"}, Content(text=f'{{"customer":{self.random.randrange(3)}}}'))
+        order = Order(
+            due=self.now + timedelta(seconds=self.random.randrange(60)) if self.random.random() < 0.2 else None,
+            ordering_key=self.random.choice(("", "a", "b")),
+        )
+        return self._asked(target.request(self.new_id(), event, now=self.now, order=order))
+
+    def _asked(self, requested: Requested) -> list[Entry]:
+        if requested.flow is not None and requested.flow.debounce is not None:
+            # Another one may take its place, and then it can't go on.
+            return [Entry(requested, self._metadata(requested.app))]
+        return self._evolve(lifecycle.evolve(None, requested), [], first=requested)
 
     def _tick(self) -> list[Entry]:
         if not self.known_triggers:
@@ -218,7 +269,7 @@ class History:
             delivery=trigger.delivery,
         )
         requested = target.request(tick_id(trigger.id, due), EventInput({"due": due_text(due)}), now=self.now)
-        return self._evolve(lifecycle.evolve(None, requested), [], first=requested)
+        return self._asked(requested)
 
     def _token(self) -> list[Entry]:
         if self.tokens and self.random.random() < 0.4:
@@ -320,7 +371,8 @@ class History:
         if self.random.random() < 0.05:
             return [lifecycle.cancel(state, "enough")]
         if state.state is not lifecycle.State.RUNNING:
-            return [lifecycle.start(state, self._some_node())]
+            started = lifecycle.start(state, self._some_node())
+            return [replace(started, batch=self.new_id() if self.random.random() < 0.2 else None)]
         usage = Usage(duration_us=self.random.randrange(10**7), cpu_us=5, operations=self.random.randrange(10**10))
         logs = [self._line() for _ in range(self.random.randrange(4))]
         if self.random.random() < 0.6:
