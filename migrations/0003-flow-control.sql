@@ -51,6 +51,13 @@ CREATE TABLE outbox.throttles (
 );
 CREATE INDEX throttles_free ON outbox.throttles (free_at);
 
+-- The time by which the log and the outbox go; tests put another one in its place.
+CREATE FUNCTION log.clock()
+RETURNS timestamptz
+LANGUAGE sql VOLATILE AS $$
+    SELECT clock_timestamp()
+$$;
+
 -- Says again which rows may be taken, among those with these ordering and concurrency ids.
 -- The first of each ordering id is let forward; of those that are forward, each concurrency id has as many open as it
 -- has room for, by rank. Returns whether any row was opened.
@@ -375,7 +382,7 @@ DECLARE
     outcome record;
 BEGIN
     PERFORM pg_advisory_xact_lock(7236274001);
-    at := clock_timestamp();
+    at := log.clock();
     SELECT coalesce(max(notification_id), 0) INTO head FROM log.events;
 
     INSERT INTO log.events (originator_id, originator_version, topic, state, notification_id, recorded_at,
@@ -435,12 +442,13 @@ DECLARE
     gates uuid[];
 BEGIN
     -- Without this look a wake-up that finds nothing would queue for the append lock.
-    IF NOT EXISTS (SELECT FROM outbox.pending p WHERE p.state = 'ready' AND p.rank <= clock_timestamp())
+    at := log.clock();
+    IF NOT EXISTS (SELECT FROM outbox.pending p WHERE p.state = 'ready' AND p.rank <= at)
        AND NOT EXISTS (SELECT FROM outbox.pending p WHERE p.state = 'batching') THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(7236274001);
-    at := clock_timestamp();
+    at := log.clock();
     SELECT coalesce(max(notification_id), 0) INTO head FROM log.events;
 
     RETURN QUERY
@@ -574,5 +582,5 @@ LANGUAGE sql STABLE AS $$
              LIMIT 1
          ) f
          WHERE l.batch > 1)
-    ) - clock_timestamp())::double precision
+    ) - log.clock())::double precision
 $$;

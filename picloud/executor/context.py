@@ -14,7 +14,8 @@ def context_of(sent: dict[str, Any]) -> dict[str, Any]:
     """The value of ``ctx`` for the context as the parent sent it, which is used up.
 
     ``request.body`` becomes a string if it is UTF-8, else a blob; ``request.json`` is what the body means if it is
-    declared to be JSON and is, else ``()``. The ``body`` of an ``event`` becomes its ``data`` in the same way.
+    declared to be JSON and is, else ``()``. The ``body`` of an ``event`` becomes its ``data`` in the same way, and so
+    does that of each of its ``messages``, if it is a batch.
     """
     request = sent.get("request")
     if request is not None:
@@ -23,8 +24,8 @@ def context_of(sent: dict[str, Any]) -> dict[str, Any]:
         request["body"] = _text_or_blob(body)
     event = sent.get("event")
     if event is not None:
-        body, content_type = event.pop("body"), event["content_type"]
-        event["data"] = _data(content_type, body)
+        for told in (event, *event.get("messages", ())):
+            told["data"] = _data(told["content_type"], told.pop("body"))
     return sent
 
 

@@ -14,11 +14,12 @@ import psycopg
 import structlog
 from gevent.event import Event as Signal
 
-from picloud.domain.invocation import Requested, Started, evolve
+from picloud.domain.invocation import Invocation, Requested, Started, evolve
 from picloud.domain.metadata import Metadata
 from picloud.log.listener import OUTBOX_CHANNEL, Listener
 from picloud.log.reader import read_first_events
 from picloud.log.repository import load_invocation
+from picloud.orchestrator.batches import Batches, Member
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
@@ -34,7 +35,7 @@ _LONGEST_TIMER: Final = 3600.0
 
 _log = structlog.get_logger(__name__)
 
-_Claim = tuple[UUID, int, int, str, UUID]
+_Claim = tuple[UUID, int, int, str, UUID, UUID | None]
 
 
 class Dispatcher:
@@ -46,12 +47,14 @@ class Dispatcher:
         sessions: Sessions,
         listener: Listener,
         runner: Runner,
+        batches: Batches,
         slots: Slots,
         node_id: Callable[[], UUID | None],
         renew: Callable[[], None],
     ) -> None:
         self._sessions = sessions
         self._runner = runner
+        self._batches = batches
         self._slots = slots
         self._node_id = node_id
         self._renew = renew
@@ -95,11 +98,16 @@ class Dispatcher:
         if node is None or room <= 0:
             return
         with self._sessions.session() as connection:
-            claims: list[_Claim] = connection.execute(_CLAIM, (node, f"node:{node}", room), prepare=True).fetchall()
-            if len(claims) < room:
+            busy = self._slots.busy
+            asked = (node, f"node:{node}", room, list(busy), list(busy.values()))
+            claims: list[_Claim] = connection.execute(_CLAIM, asked, prepare=True).fetchall()
+            batches = {claim[5] for claim in claims} - {None}
+            runs = sum(claim[5] is None for claim in claims) + len(batches)
+            # Of each queue one batch is taken at a time: there may be another.
+            self._more = runs == room or bool(batches)
+            if runs < room:
                 self._set_timer(connection)
-        self._more = len(claims) == room
-        self._slots.take_anyway(len(claims))
+        self._slots.take_anyway(runs)
         if claims:
             gevent.spawn(self._start_runs, claims, node).name = "dispatcher runs"
         if self._slots.free > 0 and self._more:
@@ -119,20 +127,26 @@ class Dispatcher:
     def _load_and_spawn(self, claims: list[_Claim], node: UUID) -> None:
         with self._sessions.session() as connection:
             first = read_first_events(connection, [claim[0] for claim in claims if claim[2] == 1])
-            states = []
-            for invocation, version, attempt, app, correlation in claims:
+            alone: list[Member] = []
+            together: dict[UUID, list[Member]] = {}
+            for invocation, version, attempt, app, correlation, batch in claims:
                 metadata = Metadata(app, f"node:{node}", correlation, invocation)
+                state: Invocation | None
                 if attempt == 1:
                     requested = first[invocation].event
                     assert isinstance(requested, Requested)
-                    started = Started(originator_id=invocation, originator_version=version, attempt=attempt, node=node)
-                    states.append((evolve(evolve(None, requested), started), metadata))
+                    started = Started(
+                        originator_id=invocation, originator_version=version, attempt=attempt, node=node, batch=batch
+                    )
+                    state = evolve(evolve(None, requested), started)
                 else:
                     state = load_invocation(connection, invocation)
                     assert state is not None
-                    states.append((state, metadata))
-        for state, metadata in states:
-            gevent.spawn(self._runner.run, state, metadata).name = f"run {state.id}"
+                (alone if batch is None else together.setdefault(batch, [])).append(Member(state, metadata))
+        for member in alone:
+            gevent.spawn(self._runner.run, member.state, member.metadata).name = f"run {member.state.id}"
+        for batch, members in together.items():
+            gevent.spawn(self._batches.run, members).name = f"batch {batch}"
 
     def _set_timer(self, connection: psycopg.Connection) -> None:
         if self._timer is not None:

@@ -9,6 +9,7 @@ from picloud.executor.pool import ExecutorPool
 from picloud.executor.protocol import Limits
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
+from picloud.orchestrator.batches import Batches
 from picloud.orchestrator.cancellation import CANCEL_CHANNEL, cancel_notified
 from picloud.orchestrator.catalog import Catalog
 from picloud.orchestrator.dispatcher import Dispatcher
@@ -78,6 +79,13 @@ class Node:
             sessions=self.sessions,
             listener=self.listener,
             runner=self.runner,
+            batches=Batches(
+                appender=self.appender,
+                sessions=self.sessions,
+                runner=self.runner,
+                inbox=self.inbox,
+                slots=self.slots,
+            ),
             slots=self.slots,
             node_id=lambda: self.identity.current,
             renew=self.identity.renew,

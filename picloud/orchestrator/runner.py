@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -87,8 +88,8 @@ class Runner:
         the outcome (``durability: outcome``). If another run changed a key that this one wrote, the script is run
         again at once, on what the other wrote.
         """
-        try:
-            attempt = self._execute(state, metadata)
+        with self._slots.kept_by(state.requested.app):
+            attempt = self.attempt(state, metadata)
             try:
                 return self._record(state, attempt, metadata, unrecorded)
             except StreamConflict as conflict:
@@ -97,13 +98,11 @@ class Runner:
             keys = [effect.key for effect in attempt.effects if isinstance(effect, KeyWritten | KeyDeleted)]
             with self._turns.at(state.requested.app, keys):
                 return self._repeat(state, metadata, unrecorded)
-        finally:
-            self._slots.release()
 
     def _repeat(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
         """Run again on fresh reads, until nobody got in between."""
         for _ in range(MAX_COLLISIONS):
-            attempt = self._execute(state, metadata)
+            attempt = self.attempt(state, metadata)
             try:
                 return self._record(state, attempt, metadata, unrecorded)
             except StreamConflict as conflict:
@@ -111,13 +110,13 @@ class Runner:
                     return None
         failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
         try:
-            return self._record(state, _Attempt(self._failed(state, failure)), metadata, unrecorded)
+            return self._record(state, Attempt(self._failed(state, failure)), metadata, unrecorded)
         except StreamConflict as conflict:
             self._fenced(state, conflict)
             return None
 
     def _collided(
-        self, state: Invocation, attempt: _Attempt, unrecorded: tuple[Entry, ...], conflict: StreamConflict
+        self, state: Invocation, attempt: Attempt, unrecorded: tuple[Entry, ...], conflict: StreamConflict
     ) -> bool:
         """Whether it was a key that conflicted, and not the invocation, which then is another's."""
         if attempt.effects and self._still_ours(state, unrecorded):
@@ -128,17 +127,21 @@ class Runner:
     def _fenced(self, state: Invocation, conflict: StreamConflict) -> None:
         _log.warning("run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict))
 
-    def _execute(self, state: Invocation, metadata: Metadata) -> _Attempt:
+    def attempt(self, state: Invocation, metadata: Metadata, *, batch: Sequence[Invocation] = ()) -> Attempt:
+        """Run the script for a started attempt, and say how it ended; nothing is appended.
+
+        With a ``batch`` of invocations, of which ``state`` is the first, the script gets all of their events.
+        """
         clock_ms = time.time_ns() // 1_000_000
         expires = state.requested.expires
         if expires is not None and clock_ms >= expires.timestamp() * 1_000:
             error = RunError("DeadlinePassed", f"the run was to start before {expires.isoformat()}")
-            return _Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
+            return Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
         work = self._door.open(state.requested.app, self._caller(state, metadata, clock_ms))
         try:
-            result = self._pool.run(self._request(state, clock_ms))
+            result = self._pool.run(self._request(state, clock_ms, batch))
         except ExecutorDied as died:
-            return _Attempt(self._failed(state, _lost(died, clock_ms)))
+            return Attempt(self._failed(state, _lost(died, clock_ms)))
         finally:
             self._door.close(str(state.id))
         return self._ended(state, result, work, clock_ms)
@@ -159,7 +162,7 @@ class Runner:
         with self._sessions.session() as connection:
             return len(read_stream(connection, state.id)) == (0 if unrecorded else state.version)
 
-    def _request(self, state: Invocation, clock_ms: int) -> RunRequest:
+    def _request(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> RunRequest:
         requested = state.requested
         return RunRequest(
             invocation=str(state.id),
@@ -167,7 +170,7 @@ class Runner:
             source=lambda: self._source(requested.sha256),
             program=lambda: self._programs.kept(requested.sha256),
             name=f"{requested.app}/{requested.script}",
-            ctx=self._context(state, clock_ms),
+            ctx=self._context(state, clock_ms, batch),
             seed=(state.id.int ^ state.attempt) & _SEED_MASK,
             now_ms=clock_ms,
             limits=self._limits_of(state),
@@ -177,10 +180,13 @@ class Runner:
         with self._sessions.session() as connection:
             return get_content(connection, sha256).decode()
 
-    def _context(self, state: Invocation, clock_ms: int) -> dict[str, Any]:
+    def _context(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> dict[str, Any]:
         requested = state.requested
+        told = self._input(requested)
+        if batch:
+            told["event"] |= {"messages": [self._message(member) for member in batch]}
         return {
-            **self._input(requested),
+            **told,
             "invocation": {
                 "id": str(state.id),
                 "attempt": state.attempt,
@@ -208,6 +214,11 @@ class Runner:
             }
         }
 
+    def _message(self, member: Invocation) -> dict[str, Any]:
+        """A batch's message as the script finds it; its body becomes ``data``."""
+        event: dict[str, Any] = self._input(member.requested)["event"]
+        return event | {"id": str(member.id), "attempt": member.attempt}
+
     def _limits_of(self, state: Invocation) -> Limits:
         asked = state.requested.limits
         if not asked.wall_ms and not asked.operations:
@@ -219,7 +230,7 @@ class Runner:
             operations=min(asked.operations or given.operations, given.operations),
         )
 
-    def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int) -> _Attempt:
+    def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int) -> Attempt:
         usage = Usage(clock_ms=clock_ms, duration_us=result.wall_us, cpu_us=result.cpu_us, operations=result.operations)
         logs = [LogLine(line.level, line.message, line.at_ms, line.line, line.fields) for line in result.logs]
         if result.reply is not None:
@@ -228,7 +239,7 @@ class Runner:
             kept = [] if result.thrown else [*effects(work), *work.asked]
             ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
-            return _Attempt([ended], kept, answer)
+            return Attempt([ended], kept, answer)
         assert result.error is not None
         error = result.error
         failure = Failure(
@@ -236,13 +247,13 @@ class Runner:
             usage=usage,
             logs=logs,
         )
-        return _Attempt(self._failed(state, failure))
+        return Attempt(self._failed(state, failure))
 
     def _failed(self, state: Invocation, failure: Failure) -> list[InvocationEvent]:
         return lifecycle.fail(state, failure, now=datetime.now(UTC), random=random.random())
 
     def _record(
-        self, state: Invocation, attempt: _Attempt, metadata: Metadata, unrecorded: tuple[Entry, ...]
+        self, state: Invocation, attempt: Attempt, metadata: Metadata, unrecorded: tuple[Entry, ...]
     ) -> Outcome | None:
         outcome = _outcome(state.id, attempt)
         wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
@@ -254,7 +265,7 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
     """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one."""
 
     events: list[InvocationEvent]
@@ -262,7 +273,7 @@ class _Attempt:
     answer: Answer | None = None
 
 
-def _outcome(invocation: UUID, attempt: _Attempt) -> Outcome | None:
+def _outcome(invocation: UUID, attempt: Attempt) -> Outcome | None:
     if attempt.answer is not None:
         return Outcome(invocation, State.SUCCEEDED, attempt.answer)
     last = attempt.events[-1]

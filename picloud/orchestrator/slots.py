@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gevent.event import Event as Signal
 
 
 class Slots:
-    """A count of free places. ``on_free`` is called after each release; it must not block."""
+    """A count of free places. ``on_free`` is called after each release; it must not block.
+
+    ``busy`` tells how many runs of each app go on here.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.taken = 0
+        self.busy: Counter[str] = Counter()
         self.on_free: Callable[[], None] = lambda: None
         self._empty = Signal()
         self._empty.set()
@@ -42,6 +48,18 @@ class Slots:
         if self.taken == 0:
             self._empty.set()
         self.on_free()
+
+    @contextmanager
+    def kept_by(self, app: str) -> Iterator[None]:
+        """Use a place that was taken before for a run of ``app``, and give it back at the end of the block."""
+        self.busy[app] += 1
+        try:
+            yield
+        finally:
+            self.busy[app] -= 1
+            if not self.busy[app]:
+                del self.busy[app]
+            self.release()
 
     def wait_empty(self, timeout: float) -> bool:
         """Wait until nothing runs, ``timeout`` seconds at most; False if something still does."""

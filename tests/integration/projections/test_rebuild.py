@@ -122,7 +122,7 @@ TAMPERED = {
         "logs.lines (app=",
         "): the row is in the rebuilt table and not in the live one",
     ),
-    "INSERT INTO outbox.pending VALUES (gen_random_uuid(), 1, 1, now(), 'ghost', gen_random_uuid(), 'ready', now(), 0)": (
+    "INSERT INTO outbox.pending SELECT gen_random_uuid(), 1, 1, now(), 'a', gen_random_uuid(), 'ready', now(), 0": (
         "outbox.pending (invocation_id=",
         "): the row is in the live table and not in the rebuilt one",
     ),
@@ -237,7 +237,9 @@ def test_claims_go_on_while_the_outbox_is_rebuilt(
     with connect(fresh_dsn, purpose="test") as claimer:
 
         def claim() -> None:
-            rows = claimer.execute("SELECT invocation_id FROM log.claim(%s, 'test', 1, '{}', '{}')", (UUID(int=7),)).fetchall()
+            rows = claimer.execute(
+                "SELECT invocation_id FROM log.claim(%s, 'test', 1, '{}', '{}')", (UUID(int=7),)
+            ).fetchall()
             claimed.extend(row[0] for row in rows)
 
         with going_on(claim), going_on(lambda: appender.append(history.request()) and None):
