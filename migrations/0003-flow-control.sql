@@ -26,7 +26,6 @@ ALTER TABLE outbox.pending
 
 DROP INDEX outbox.pending_due;
 CREATE INDEX pending_ready ON outbox.pending (app, rank, seq, invocation_id) WHERE state = 'ready';
-CREATE INDEX pending_next ON outbox.pending (rank) WHERE state = 'ready';
 CREATE INDEX pending_batching ON outbox.pending (concurrency_id, rank, seq) WHERE state = 'batching';
 CREATE INDEX pending_concurrency ON outbox.pending (concurrency_id, state, rank, seq) WHERE concurrency_id IS NOT NULL;
 CREATE INDEX pending_ordering ON outbox.pending (ordering_id, seq) WHERE ordering_id IS NOT NULL;
@@ -43,6 +42,7 @@ CREATE TABLE outbox.limits (
     batch         integer NOT NULL,
     batch_wait_ms integer NOT NULL
 );
+CREATE INDEX limits_batch ON outbox.limits (trigger_id) WHERE batch > 1;
 
 -- When a throttle's next run would be due if there were no burst: GCRA's theoretical arrival time.
 CREATE TABLE outbox.throttles (
@@ -58,12 +58,14 @@ LANGUAGE sql VOLATILE AS $$
     SELECT clock_timestamp()
 $$;
 
+-- Statistics of the outbox are always late: it may hold a row or a million. So the functions on it use its indexes.
+
 -- Says again which rows may be taken, among those with these ordering and concurrency ids.
 -- The first of each ordering id is let forward; of those that are forward, each concurrency id has as many open as it
 -- has room for, by rank. Returns whether any row was opened.
 CREATE FUNCTION log.settle_outbox(orderings uuid[], concurrencies uuid[])
 RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     forward uuid[];
     opened  boolean;
@@ -189,7 +191,7 @@ CREATE FUNCTION log.change_outbox(
     OUT woken        boolean,
     OUT superseded   jsonb
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     orderings     uuid[] := '{}';
     concurrencies uuid[] := '{}';
@@ -425,6 +427,47 @@ BEGIN
 END
 $$;
 
+-- Seconds until something may be taken, not more than 0 if it may be now; null if nothing waits for a time.
+CREATE FUNCTION log.next_due()
+RETURNS double precision
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    first timestamptz;
+BEGIN
+    WITH RECURSIVE apps AS (
+        (SELECT p.app, p.rank FROM outbox.pending p WHERE p.state = 'ready' ORDER BY p.app, p.rank LIMIT 1)
+        UNION ALL
+        SELECT n.app, n.rank
+        FROM apps a
+        CROSS JOIN LATERAL (
+            SELECT p.app, p.rank
+            FROM outbox.pending p
+            WHERE p.state = 'ready' AND p.app > a.app
+            ORDER BY p.app, p.rank
+            LIMIT 1
+        ) n
+    )
+    SELECT least(
+        (SELECT min(a.rank) FROM apps a),
+        (SELECT min(least(
+                    (SELECT p.rank + l.batch_wait_ms * interval '1 millisecond'
+                     FROM outbox.pending p
+                     WHERE p.state = 'batching' AND p.concurrency_id = l.trigger_id
+                     ORDER BY p.rank, p.seq
+                     LIMIT 1),
+                    (SELECT p.rank
+                     FROM outbox.pending p
+                     WHERE p.state = 'batching' AND p.concurrency_id = l.trigger_id
+                     ORDER BY p.rank, p.seq
+                     OFFSET l.batch - 1
+                     LIMIT 1)))
+         FROM outbox.limits l
+         WHERE l.batch > 1)
+    ) INTO first;
+    RETURN extract(epoch FROM first - log.clock());
+END
+$$;
+
 DROP FUNCTION log.claim(uuid, text, integer);
 
 -- Takes up to room runs out of the outbox and appends a Started for each invocation, in one transaction.
@@ -435,23 +478,22 @@ DROP FUNCTION log.claim(uuid, text, integer);
 -- The content of Started is written as picloud/log/mapper.py writes it.
 CREATE FUNCTION log.claim(node uuid, actor_name text, room integer, busy_apps text[], busy_runs integer[])
 RETURNS TABLE (invocation_id uuid, version bigint, attempt integer, app text, correlation_id uuid, batch uuid)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
-    head  bigint;
-    at    timestamptz;
-    gates uuid[];
+    head    bigint;
+    at      timestamptz;
+    taken   uuid[];
+    batches uuid[];
+    gates   uuid[];
 BEGIN
     -- Without this look a wake-up that finds nothing would queue for the append lock.
-    at := log.clock();
-    IF NOT EXISTS (SELECT FROM outbox.pending p WHERE p.state = 'ready' AND p.rank <= at)
-       AND NOT EXISTS (SELECT FROM outbox.pending p WHERE p.state = 'batching') THEN
+    IF coalesce(log.next_due(), 1) > 0 THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(7236274001);
     at := log.clock();
     SELECT coalesce(max(notification_id), 0) INTO head FROM log.events;
 
-    RETURN QUERY
     WITH RECURSIVE apps AS (
         (SELECT p.app FROM outbox.pending p WHERE p.state = 'ready' ORDER BY p.app LIMIT 1)
         UNION ALL
@@ -523,16 +565,22 @@ BEGIN
             LIMIT c.size
         ) m
         WHERE c.queue IS NOT NULL
-    ), gone AS (
+    )
+    SELECT array_agg(m.invocation_id), array_agg(m.batch) INTO taken, batches FROM members m;
+    IF taken IS NULL THEN
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    WITH gone AS (
         DELETE FROM outbox.pending p
-        USING members m
-        WHERE p.invocation_id = m.invocation_id AND p.ordering_id IS NULL AND p.concurrency_id IS NULL
+        WHERE p.invocation_id = ANY (taken) AND p.ordering_id IS NULL AND p.concurrency_id IS NULL
         RETURNING p.invocation_id, p.version, p.attempt, p.app, p.correlation_id, NULL::uuid AS batch, p.rank, p.seq
     ), running AS (
         UPDATE outbox.pending p
         SET state = 'running', batch = m.batch
-        FROM members m
-        WHERE p.invocation_id = m.invocation_id AND (p.ordering_id IS NOT NULL OR p.concurrency_id IS NOT NULL)
+        FROM unnest(taken, batches) AS m (id, batch)
+        WHERE p.invocation_id = m.id AND (p.ordering_id IS NOT NULL OR p.concurrency_id IS NOT NULL)
         RETURNING p.invocation_id, p.version, p.attempt, p.app, p.correlation_id, p.batch, p.rank, p.seq
     ), numbered AS (
         SELECT t.*, row_number() OVER (ORDER BY t.rank, t.seq, t.invocation_id) AS ordinal
@@ -550,37 +598,15 @@ BEGIN
     FROM numbered n
     ORDER BY n.ordinal;
 
-    IF FOUND THEN
-        NOTIFY picloud_log;
-        -- A batch that isn't full leaves less room than its messages had; so may runs that share a key do.
-        SELECT array_agg(DISTINCT p.concurrency_id)
-        INTO gates
-        FROM log.events e
-        JOIN outbox.pending p ON p.invocation_id = e.originator_id
-        WHERE e.notification_id > head AND p.concurrency_id IS NOT NULL;
-        IF cardinality(gates) > 0 THEN
-            PERFORM set_config('search_path', 'outbox', true);
-            PERFORM log.settle_outbox('{}', gates);
-        END IF;
+    NOTIFY picloud_log;
+    -- A batch that isn't full leaves less room than its messages had; so may runs that share a key do.
+    SELECT array_agg(DISTINCT p.concurrency_id)
+    INTO gates
+    FROM outbox.pending p
+    WHERE p.invocation_id = ANY (taken) AND p.concurrency_id IS NOT NULL;
+    IF cardinality(gates) > 0 THEN
+        PERFORM set_config('search_path', 'outbox', true);
+        PERFORM log.settle_outbox('{}', gates);
     END IF;
 END
-$$;
-
--- Seconds until something may be taken; null if nothing waits for a time.
-CREATE FUNCTION log.next_due()
-RETURNS double precision
-LANGUAGE sql STABLE AS $$
-    SELECT extract(epoch FROM least(
-        (SELECT min(p.rank) FROM outbox.pending p WHERE p.state = 'ready'),
-        (SELECT min(f.due)
-         FROM outbox.limits l
-         CROSS JOIN LATERAL (
-             SELECT p.rank + l.batch_wait_ms * interval '1 millisecond' AS due
-             FROM outbox.pending p
-             WHERE p.state = 'batching' AND p.concurrency_id = l.trigger_id
-             ORDER BY p.rank, p.seq
-             LIMIT 1
-         ) f
-         WHERE l.batch > 1)
-    ) - log.clock())::double precision
 $$;

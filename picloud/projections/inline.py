@@ -38,7 +38,6 @@ PENDING: Final = Table(
     key=("invocation_id",),
     indexes=(
         "pending_ready ON {table} (app, rank, seq, invocation_id) WHERE state = 'ready'",
-        "pending_next ON {table} (rank) WHERE state = 'ready'",
         "pending_batching ON {table} (concurrency_id, rank, seq) WHERE state = 'batching'",
         "pending_concurrency ON {table} (concurrency_id, state, rank, seq) WHERE concurrency_id IS NOT NULL",
         "pending_ordering ON {table} (ordering_id, seq) WHERE ordering_id IS NOT NULL",
@@ -58,6 +57,7 @@ LIMITS: Final = Table(
         Column("batch_wait_ms", "integer"),
     ),
     key=("trigger_id",),
+    indexes=("limits_batch ON {table} (trigger_id) WHERE batch > 1",),
 )
 THROTTLES: Final = Table(
     name="throttles",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 PRIORITY_MS = 10_000
+FOREVER = 10**12
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Outbox:
 
     def claim(self, *, now: int, room: int, busy: Counter[str]) -> list[list[UUID]]:
         """The runs that are taken, each with its invocations: one, or a batch's."""
-        units: list[tuple[Row, list[Row]]] = [([row][0], [row]) for row in self._open(now) if self._size(row) == 1]
+        units: list[tuple[Row, list[Row]]] = [(row, [row]) for row in self._open(now) if self._size(row) == 1]
         for trigger, limits in self.triggers.items():
             if limits.batch > 1:
                 line = sorted(
@@ -108,6 +109,16 @@ class Outbox:
                 row.batch = self.batches
             taken.append([row.id for row in members])
         return taken
+
+    def next_due(self) -> int | None:
+        """When the next run may begin."""
+        dues = [row.rank for row in self._open(FOREVER) if self._size(row) == 1]
+        for trigger, limits in self.triggers.items():
+            line = sorted(row.rank for row in self._open(FOREVER) if row.concurrency == trigger)
+            if limits.batch > 1 and line:
+                full = line[limits.batch - 1] if len(line) >= limits.batch else FOREVER
+                dues.append(min(full, line[0] + limits.batch_wait_ms))
+        return min(dues, default=None)
 
     def _size(self, row: Row) -> int:
         return self.triggers[row.trigger].batch if row.trigger is not None and row.concurrency == row.trigger else 1
