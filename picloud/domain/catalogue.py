@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.domain import access, app, invocation, kv, node, rebuild, retention, route, script, tick, trigger
+from picloud.domain import access, app, invocation, kv, message, node, rebuild, retention, route, script, tick, trigger
 
 EVENT_TYPES: Final[dict[str, type]] = {
     event.__name__: event
@@ -41,6 +41,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         invocation.Replayed,
         invocation.Discarded,
         retention.DeadLettersPurged,
+        message.MessagePublished,
         kv.KeyWritten,
         kv.KeyDeleted,
         node.NodeStarted,

@@ -8,11 +8,14 @@ messaging.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Generic, TypeVar
 
 from picloud.domain.errors import Invalid
 
 MAX_TOPIC: Final = 255
+
+Subscriber = TypeVar("Subscriber")
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -55,6 +58,43 @@ def matches(pattern: str, topic: str) -> bool:
             return False
         del found[len(wanted) :]
     return len(wanted) == len(found) and all(w in ("*", f) for w, f in zip(wanted, found, strict=True))
+
+
+class Subscriptions(Generic[Subscriber]):
+    """Subscribers by pattern, put together once, so that finding those of a topic costs as its words, not as they."""
+
+    def __init__(self, subscriptions: Iterable[tuple[str, Subscriber]]) -> None:
+        self._root = _Words[Subscriber]()
+        for number, (pattern, subscriber) in enumerate(subscriptions):
+            words = self._root
+            for word in pattern.split("."):
+                words = words.behind.setdefault(word, _Words())
+            words.here.append((number, subscriber))
+
+    def of(self, topic: str) -> list[Subscriber]:
+        """Who gets what is published to ``topic``, in the order in which they were given."""
+        found: list[tuple[int, Subscriber]] = []
+        places = [self._root]
+        for word in topic.split("."):
+            following = []
+            for place in places:
+                if (rest := place.behind.get(">")) is not None:
+                    found += rest.here
+                following += [there for key in (word, "*") if (there := place.behind.get(key)) is not None]
+            places = following
+        for place in places:
+            found += place.here
+        return [subscriber for _, subscriber in sorted(found, key=lambda each: each[0])]
+
+
+class _Words(Generic[Subscriber]):
+    """Patterns with the same beginning: who subscribed with just that, and what comes behind it, by the next word."""
+
+    __slots__ = ("behind", "here")
+
+    def __init__(self) -> None:
+        self.here: list[tuple[int, Subscriber]] = []
+        self.behind: dict[str, _Words[Subscriber]] = {}
 
 
 def _check(text: str, what: str, field: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -37,11 +38,10 @@ def get_content(connection: psycopg.Connection, sha256_hex: str) -> bytes:
     return bytes(row[0])
 
 
-def pack(content: bytes, sessions: Sessions) -> Content:
-    """``content`` as an event holds it: inline if it is small, else stored, with its hash."""
-    if len(content) > INLINE_LIMIT:
-        with sessions.session() as connection:
-            return Content(sha256=put_content(connection, content))
+def content_of(content: bytes, *, inline: int = INLINE_LIMIT) -> Content:
+    """``content`` as an event holds it: inline up to so many bytes, else by its hash; then it has to be stored."""
+    if len(content) > inline:
+        return Content(sha256=sha256(content).hexdigest())
     if not content:
         return Content()
     try:
@@ -49,6 +49,23 @@ def pack(content: bytes, sessions: Sessions) -> Content:
     except UnicodeDecodeError:
         return Content(base64=b64encode(content).decode())
     return Content(text=text)
+
+
+def store(contents: Sequence[bytes], sessions: Sessions) -> None:
+    """Store what events are about to name by hash."""
+    if not contents:
+        return
+    with sessions.session() as connection:
+        for content in contents:
+            put_content(connection, content)
+
+
+def pack(content: bytes, sessions: Sessions) -> Content:
+    """``content`` as an event holds it: inline if it is small, else stored, with its hash."""
+    packed = content_of(content)
+    if packed.sha256 is not None:
+        store([content], sessions)
+    return packed
 
 
 def unpack(content: Content, sessions: Sessions) -> bytes:

@@ -1,12 +1,19 @@
-"""What a node knows of each app's routes and scripts: read on first use, forgotten when the catalog changes."""
+"""What a node knows of an app's routes, triggers and scripts: read on first use, forgotten when the catalog changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
+from picloud.domain.errors import Disabled, NotFound
+from picloud.domain.firing import Target
 from picloud.domain.route import Durability, Pattern, Route
+from picloud.domain.subject import Subscriptions
+from picloud.domain.trigger import Delivery
+from picloud.domain.trigger_config import Config, Cron, Topic, read_config
 from picloud.log.listener import CATALOG_CHANNEL, Listener
 from picloud.orchestrator.routing import RouteTable
 from picloud.postgres.sessions import Sessions
@@ -18,6 +25,12 @@ _SCRIPTS: Final = """
     WHERE app = %s AND current IS NOT NULL
 """
 _ROUTES: Final = "SELECT method, path, script, durability FROM catalog.routes WHERE app = %s"
+_TRIGGERS: Final = """
+    SELECT name, kind, script, config, delivery, paused
+    FROM catalog.triggers
+    WHERE app = %s
+    ORDER BY name
+"""
 
 EVERY_APP: Final = "*"
 
@@ -45,13 +58,58 @@ class RouteEntry:
     durability: Durability
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerEntry:
+    """What a trigger leads to. ``paused`` is the note of its pause, or None; ``script`` is None if it is gone."""
+
+    app: str
+    name: str
+    kind: str
+    config: Config
+    delivery: Delivery
+    paused: str | None
+    script_name: str
+    script: ScriptEntry | None
+
+    @property
+    def off(self) -> str | None:
+        """Why nothing comes of it now; None if something does."""
+        if self.paused is not None:
+            return f"it is paused: {self.paused}" if self.paused else "it is paused"
+        try:
+            self.target()
+        except (NotFound, Disabled) as error:
+            return error.message
+        return None
+
+    def target(self) -> Target:
+        """What it leads to. Raises :class:`NotFound` or :class:`Disabled` for the script."""
+        script = self.script
+        if script is None:
+            raise NotFound(f"there is no script {self.app}/{self.script_name}", field="script")
+        if script.disabled is not None:
+            raise Disabled(f"{self.app}/{script.name} is disabled: {script.disabled}")
+        return Target(
+            app=self.app,
+            kind=self.kind,
+            trigger=self.name,
+            script=script.name,
+            number=script.number,
+            sha256=script.sha256,
+            delivery=self.delivery,
+            serial=isinstance(self.config, Cron) and self.config.overlap == "queue",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class AppEntry:
-    """An app as requests need it."""
+    """An app as requests need it. ``subscriptions`` are its topic triggers."""
 
     name: str
     scripts: dict[str, ScriptEntry]
     routes: RouteTable[RouteEntry]
+    triggers: dict[str, TriggerEntry]
+    subscriptions: Subscriptions[TriggerEntry]
 
 
 class Catalog:
@@ -79,7 +137,14 @@ class Catalog:
                 for row in cursor.execute(_SCRIPTS, (name,)).fetchall()
             }
             routes = cursor.execute(_ROUTES, (name,)).fetchall()
-        entry = AppEntry(name, scripts, RouteTable([_route(name, row, scripts) for row in routes]))
+            triggers = [_trigger(name, row, scripts) for row in cursor.execute(_TRIGGERS, (name,)).fetchall()]
+        entry = AppEntry(
+            name,
+            scripts,
+            RouteTable([_route(name, row, scripts) for row in routes]),
+            {trigger.name: trigger for trigger in triggers},
+            Subscriptions((each.config.topic, each) for each in triggers if isinstance(each.config, Topic)),
+        )
         # A change that was notified while we read may not be in what we read.
         if changes == self._changes:
             self._apps[name] = entry
@@ -100,4 +165,20 @@ def _route(app: str, row: tuple[str, str, str, str], scripts: dict[str, ScriptEn
     pattern = Pattern.parse(f"{method} {path}")
     return pattern, RouteEntry(
         Route.id_of(app, pattern), str(pattern), script, scripts.get(script), Durability(durability)
+    )
+
+
+def _trigger(
+    app: str, row: tuple[str, str, str, dict[str, Any], dict[str, Any], str | None], scripts: dict[str, ScriptEntry]
+) -> TriggerEntry:
+    name, kind, script, config, delivery, paused = row
+    return TriggerEntry(
+        app=app,
+        name=name,
+        kind=kind,
+        config=read_config(kind, config),
+        delivery=msgspec.convert(delivery, Delivery),
+        paused=paused,
+        script_name=script,
+        script=scripts.get(script),
     )

@@ -9,19 +9,24 @@ import psycopg
 
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
+from picloud.orchestrator.messaging import Messaging
 from picloud.postgres.sessions import Sessions
 from picloud.services.kv import Kv
 from picloud.services.modules import Modules
+from picloud.services.queues import Queues
+from picloud.services.topics import Topics
 from picloud.services.work import Caller, ServiceError, Work
 
 
 class Door:
     """Finds the service, and the unit of work of the run that calls."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, messaging: Messaging) -> None:
         self._services: dict[str, dict[str, Callable[..., Any]]] = {
             "kv": Kv(sessions).functions,
             "modules": Modules(sessions).functions,
+            "queue": Queues(messaging.send).functions,
+            "topic": Topics(messaging.publish).functions,
         }
         self._works: dict[str, Work] = {}
 

@@ -17,6 +17,7 @@ from picloud.orchestrator.door import Door
 from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.invoker import Invoker
+from picloud.orchestrator.messaging import Messaging
 from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
@@ -28,8 +29,9 @@ _log = structlog.get_logger(__name__)
 class Node:
     """The orchestrator of this process. Make it anywhere, start it after the last fork.
 
-    What other parts use: ``invoker`` to run scripts, ``catalog`` to find them, ``appender`` and ``sessions`` for the
-    log and its projections, ``listener`` to be woken (subscribe before ``start``).
+    What other parts use: ``invoker`` to run scripts, ``messaging`` for what messages come to, ``catalog`` to find
+    scripts and triggers, ``appender`` and ``sessions`` for the log and its projections, ``listener`` to be woken
+    (subscribe before ``start``).
     """
 
     def __init__(self, config: Config) -> None:
@@ -41,7 +43,8 @@ class Node:
         self.identity = Identity(config.dsn, self.appender, capacity=self.slots.capacity)
         self.catalog = Catalog(self.sessions, self.listener)
         self.inbox = Inbox(self.listener)
-        self.door = Door(self.sessions)
+        self.messaging = Messaging(self.catalog.app)
+        self.door = Door(self.sessions, self.messaging)
         self.pool = ExecutorPool(
             self.door.answer, executors=config.executors, runs=config.runs, memory_mb=config.memory_mb
         )

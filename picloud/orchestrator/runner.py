@@ -35,10 +35,11 @@ from picloud.domain.metadata import Metadata
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, Result, RunRequest
 from picloud.log.appender import Appender, Entry, StreamConflict
-from picloud.log.contents import get_content, pack, unpack
+from picloud.log.contents import get_content, pack, store, unpack
 from picloud.log.reader import read_stream
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
+from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.slots import Slots
@@ -237,6 +238,8 @@ class Runner:
             reply = Reply(result.reply.status, result.reply.headers, pack(result.reply.body, self._sessions))
             # An answer that was thrown is an outcome, but the script gave its work up: nothing of it is kept.
             kept = [] if result.thrown else [*effects(work), *work.asked]
+            if kept:
+                store(work.contents, self._sessions)
             ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
             return Attempt([ended], kept, answer)
@@ -257,7 +260,8 @@ class Runner:
     ) -> Outcome | None:
         outcome = _outcome(state.id, attempt)
         wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
-        entries = [*unrecorded, *(Entry(event, metadata) for event in (*attempt.effects, *attempt.events))]
+        asked = (Entry(event, metadata_of(event, metadata)) for event in attempt.effects)
+        entries = [*unrecorded, *asked, *(Entry(event, metadata) for event in attempt.events)]
         self._appender.append(entries, wakes=wakes, timeout=None)
         if outcome is not None:
             self._inbox.ended(state.id)

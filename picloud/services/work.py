@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+from picloud.domain.invocation import Requested
+
+MAX_ASKED: Final = 1_000
+"""So many runs and messages one run may ask for; a message counts as often as somebody gets it, and once if nobody."""
 
 
 class ServiceError(Exception):
@@ -44,6 +49,8 @@ class Work:
     """One attempt's reads and writes in one app. A written value is JSON text, None for a deletion.
 
     ``asked`` are further events that commit with the run's success, in order: requests for other runs, messages.
+    ``contents`` are stored before that, since events name them by their hashes. ``messages`` counts them, and
+    ``message_bytes`` their data.
     """
 
     app: str
@@ -51,7 +58,19 @@ class Work:
     seen: dict[str, Seen] = field(default_factory=dict)
     written: dict[str, str | None] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    messages: int = 0
+    message_bytes: int = 0
+    _counted: int = 0
 
-    def ask(self, events: Sequence[Any]) -> None:
-        """Have ``events`` appended when the run succeeds."""
+    def ask(self, events: Sequence[Any], contents: Sequence[bytes] = ()) -> None:
+        """Have ``events`` appended when the run succeeds, and ``contents`` stored.
+
+        Raises :class:`ServiceError` if the run has asked for too much.
+        """
+        counted = self._counted + max(1, sum(isinstance(event, Requested) for event in events))
+        if counted > MAX_ASKED:
+            raise ServiceError(f"a run may ask for {MAX_ASKED:,} messages and other runs at most")
+        self._counted = counted
         self.asked += events
+        self.contents += contents

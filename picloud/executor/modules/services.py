@@ -18,6 +18,8 @@ from picloud.rhai.runtime.run import Run
 
 SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
     "kv": {"get": (1,), "set": (2,), "delete": (1,), "list": (1,)},
+    "queue": {"send": (2, 3)},
+    "topic": {"publish": (2, 3)},
 }
 
 
