@@ -76,7 +76,10 @@ class Client:
         content: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request. Raises :class:`ProblemError` for a refusal, :class:`click.ClickException` for no answer."""
+        """One request, with ``content`` as JSON, or as it is if it is bytes.
+
+        Raises :class:`ProblemError` for a refusal, :class:`click.ClickException` for no answer.
+        """
         connection, answer = self._ask(method, path, query, content, headers)
         try:
             body = answer.read()
@@ -118,7 +121,9 @@ class Client:
             url += "?" + urlencode(given, doseq=True)
         sent = {"Authorization": f"Bearer {self._target.token}", **(headers or {})}
         body = None
-        if content is not None:
+        if isinstance(content, bytes):
+            body = content
+        elif content is not None:
             body = json.dumps(content).encode()
             sent["Content-Type"] = "application/json"
         connection = self._connection()

@@ -248,7 +248,7 @@ def replay(target: Target, invocation: str, version: str, body: str | None, wait
     client = Client(target)
     content: dict[str, str] = {"version": version}
     if body is not None:
-        content["body"] = _read(body)
+        content["body"] = read_body(body)
     again = client.send("POST", "invocations", invocation, "replay", content=content).json["invocation"]
     follow(client, again, wait=wait, as_json=as_json)
 
@@ -272,12 +272,12 @@ def invoke(target: Target, title: str, body: str, wait: bool, as_json: bool, **c
     """
     app, script = split_title(title)
     client = Client(target)
-    content["body"] = _read(body)
+    content["body"] = read_body(body)
     started = client.send("POST", "apps", app, "scripts", script, "invocations", content=content).json["invocation"]
     follow(client, started, wait=wait, as_json=as_json)
 
 
-def _read(body: str) -> str:
+def read_body(body: str) -> str:
     """The body that an option means: itself, or what is in the file behind an @."""
     if not body.startswith("@"):
         return body

@@ -13,6 +13,7 @@ import psycopg
 from picloud.domain.errors import Disabled, Invalid
 from picloud.domain.invocation import HttpInput, State, Trigger
 from picloud.domain.route import Durability
+from picloud.http.idempotency import idempotency_key
 from picloud.http.problems import Problem
 from picloud.http.trace import correlation_of
 from picloud.log.appender import LogUnavailable, StreamConflict
@@ -25,7 +26,6 @@ from picloud.orchestrator.routing import Match, NoMatch
 
 INVOCATION_HEADER: Final = "PiCloud-Invocation"
 
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _TIME_LIMITS: Final = frozenset({"WallTimeLimit"})
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -91,7 +91,7 @@ class Ingress:
                 actor=f"http:{route.title}",
                 correlation_id=correlation_of(environ.get("HTTP_TRACEPARENT")),
                 trigger_id=route.id,
-                idempotency_key=_idempotency_key(environ.get("HTTP_IDEMPOTENCY_KEY")),
+                idempotency_key=idempotency_key(environ.get("HTTP_IDEMPOTENCY_KEY")),
             )
             asynchronous = "respond-async" in environ.get("HTTP_PREFER", "")
             if call.idempotency_key is not None:
@@ -192,17 +192,6 @@ def _headers(environ: dict[str, Any]) -> dict[str, str]:
     if environ.get("CONTENT_LENGTH"):
         headers["content-length"] = environ["CONTENT_LENGTH"]
     return headers
-
-
-def _idempotency_key(given: str | None) -> str | None:
-    if given is not None and _KEY.fullmatch(given) is None:
-        raise Problem(
-            400,
-            "bad-idempotency-key",
-            f"the Idempotency-Key {given[:40]!r} is none: expected 1 to 255 visible characters of ASCII",
-            field="Idempotency-Key",
-        )
-    return given
 
 
 def _no_route(app: AppEntry, req: falcon.Request, resp: falcon.Response, path: str, match: NoMatch) -> None:

@@ -81,8 +81,17 @@ def _described(each: Operation) -> dict[str, Any]:
     }
     if each.query is not None:
         described["parameters"].append({"in": "query", "schema": each.query})
-    if each.body is not None:
+    described["parameters"] += [
+        {"in": "header", "name": name, "description": text, "schema": {"type": "string"}}
+        for name, text in each.accepts.items()
+    ]
+    if each.any_body is not None:
+        described["requestBody"] = {"content": {"*/*": {"schema": {"description": each.any_body}}}}
+    elif each.body is not None:
         content: dict[str, Any] = {JSON: {"schema": each.body}}
+        if each.many:
+            items = {"type": "array", "items": each.body, "minItems": 1, "maxItems": each.many}
+            content = {JSON: {"schema": {"oneOf": [each.body, items]}}}
         if each.text_body is not None:
             content[TEXT] = {"schema": {"type": "string", "description": each.text_body}}
         described["requestBody"] = {"required": not each.optional_body, "content": content}
@@ -111,7 +120,7 @@ def _responses(each: Operation) -> dict[str, Any]:
     statuses = {*_ALWAYS, *each.problems}
     if each.parameters:
         statuses |= {404, 422}
-    if each.body is not None:
+    if each.body is not None or each.any_body is not None:
         statuses |= {413, 415, 422}
     if each.query is not None:
         statuses |= {422}

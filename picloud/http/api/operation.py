@@ -69,8 +69,10 @@ class Operation:
 
     ``app_of`` names the path parameter with the app that the role is needed for; None asks for a token of all apps, and
     ``any`` for the role alone: the handler looks at the app. ``reply`` is the schema of the success with ``status``;
-    ``text_body`` describes a body in plain text that is taken beside JSON; ``problems`` are the statuses of its own
-    kinds of failure.
+    ``text_body`` describes a body in plain text that is taken beside JSON; ``any_body`` one of any content type, which
+    the handler gets as bytes. The body may also be an array of up to ``many`` of what the schema describes, if that is
+    not 0; then the handler gets a list in any case. ``accepts`` describes headers of requests; ``problems`` are the
+    statuses of its own kinds of failure.
     """
 
     method: str
@@ -85,10 +87,13 @@ class Operation:
     query: type[marshmallow.Schema] | None = None
     body: type[marshmallow.Schema] | None = None
     text_body: str | None = None
+    any_body: str | None = None
+    many: int = 0
     optional_body: bool = False
     app_of: str | None = "app"
     problems: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    accepts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parameters(self) -> list[str]:
@@ -164,23 +169,47 @@ def _query(operation: Operation, req: falcon.Request) -> dict[str, Any]:
 
 
 def _body(operation: Operation, req: falcon.Request, limit: int) -> Any:
+    if operation.any_body is not None:
+        content = _read(req, limit)
+        if content and is_json(req.content_type):
+            _parsed(_text(content))
+        return content
     if operation.body is None:
         return None
     content = _read(req, limit)
     if not content and operation.optional_body:
         return _loaded(operation.body, {}, 422, "the body")
     kind = (req.content_type or "").partition(";")[0].strip().lower()
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise Problem(400, "bad-encoding", f"the body is not UTF-8: byte {error.start} can't be read") from error
+    text = _text(content)
     if kind == TEXT and operation.text_body is not None:
         return text
     if kind != JSON:
         taken = f"{JSON} or {TEXT}" if operation.text_body is not None else JSON
         found = f"found {kind}" if kind else "found none"
         raise Problem(415, "unsupported-media-type", f"send Content-Type {taken}; {found}")
-    return _loaded(operation.body, _parsed(text), 422, "the body")
+    parsed = _parsed(text)
+    if not operation.many:
+        return _loaded(operation.body, parsed, 422, "the body")
+    items = parsed if isinstance(parsed, list) else [parsed]
+    if not 1 <= len(items) <= operation.many:
+        raise Problem(422, "invalid", f"the body has 1 to {operation.many:,} items, found {len(items):,}")
+    return [
+        _loaded(operation.body, item, 422, f"item {number}" if len(items) > 1 else "the body")
+        for number, item in enumerate(items)
+    ]
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a content type says JSON."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "bad-encoding", f"the body is not UTF-8: byte {error.start} can't be read") from error
 
 
 def _read(req: falcon.Request, limit: int) -> bytes:
