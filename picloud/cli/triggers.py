@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -14,6 +14,17 @@ from picloud.cli.target import Target, with_target
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 _TITLE = click.argument("title", metavar="APP/TRIGGER")
+_FLOW: Final = (
+    "concurrency",
+    "concurrency_key",
+    "ordering_key",
+    "priority",
+    "throttle",
+    "throttle_key",
+    "debounce",
+    "debounce_most",
+    "debounce_key",
+)
 
 
 class _Triggers(click.Group):
@@ -87,6 +98,15 @@ def showing(target: Target, title: str, as_json: bool) -> None:
 @click.option("--deadline", metavar="DURATION", help="No run starts later than this after the request.")
 @click.option("--timeout", metavar="DURATION", help="Wall time of one run.")
 @click.option("--operations", type=click.IntRange(1), help="Operations of one run.")
+@click.option("--concurrency", type=click.IntRange(0, 1000), help="Runs at a time with one key; 0 is no limit.")
+@click.option("--concurrency-key", metavar="KEY", help="Such as data.customer.id; trigger unless said otherwise.")
+@click.option("--ordering-key", metavar="KEY", help="What has the same runs one after the other, in order.")
+@click.option("--priority", type=click.IntRange(0, 9), help="9 is the most urgent; each step is worth 10 s of waiting.")
+@click.option("--throttle", metavar="RATE", help="Runs per time with one key, such as 10/1m; the rest is put off.")
+@click.option("--throttle-key", metavar="KEY", help="As --concurrency-key.")
+@click.option("--debounce", metavar="DURATION", help="Of what comes within this time only the last one runs.")
+@click.option("--debounce-most", metavar="DURATION", help="Nothing is put off for longer than this.")
+@click.option("--debounce-key", metavar="KEY", help="As --concurrency-key.")
 @_JSON
 @with_target
 def setting(
@@ -97,6 +117,10 @@ def setting(
     \b
       cron     cron="*/5 * * * *" zone=Europe/Berlin overlap=skip|allow catch_up=none|last|all window=1d jitter=30s
       topic    topic="orders.*"
+      queue    batch=10 batch_wait=1s
+
+    A KEY is trigger, script, app, an attribute of the event, or a path in its data, such as data.customer.id.
+    What is left out of the options stays as it is; an empty text or 0 takes it away.
     """
     app, name = split_title(title)
     content: dict[str, Any] = {"kind": kind, "script": script, "config": dict(_pair(pair) for pair in config)}
@@ -112,6 +136,8 @@ def setting(
     if given := {key: value for key, value in retry.items() if value is not None}:
         content["retry"] = given
     content |= {key: options[key] for key in ("timeout", "operations") if options[key] is not None}
+    if flow := {key: options[key] for key in _FLOW if options[key] is not None}:
+        content["flow"] = flow
     _shown(Client(target).send("PUT", "apps", app, "triggers", name, content=content).json, as_json=as_json)
 
 
@@ -149,18 +175,30 @@ def remove(target: Target, title: str) -> None:
 @command.command("fire")
 @_TITLE
 @click.option("-d", "--payload", help="JSON that the script finds as ctx.event.data.")
+@click.option("--sample", is_flag=True, help="With a sample of what the kind gives; see picloud triggers sample.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the end and show it.")
 @_JSON
 @with_target
-def fire(target: Target, title: str, payload: str | None, wait: bool, as_json: bool) -> None:
-    """Run what a trigger leads to, now, with a payload of your own."""
+def fire(target: Target, title: str, payload: str | None, sample: bool, wait: bool, as_json: bool) -> None:
+    """Run what a trigger leads to, now, with a payload of your own or a sample."""
     from picloud.cli.invocations import follow
 
     app, name = split_title(title)
     client = Client(target)
-    content = {"data": _json(payload)} if payload is not None else {}
+    if payload is not None and sample:
+        raise click.UsageError("a sample has its own payload: give --payload or --sample")
+    content = {"data": _json(payload)} if payload is not None else {"sample": sample}
     started = client.send("POST", "apps", app, "triggers", name, "fire", content=content).json["invocation"]
     follow(client, started, wait=wait, as_json=as_json)
+
+
+@command.command("sample")
+@_TITLE
+@with_target
+def sample(target: Target, title: str) -> None:
+    """Print a sample of what the script finds as ctx.event, as JSON."""
+    app, name = split_title(title)
+    click.echo(json.dumps(Client(target).get("apps", app, "triggers", name, "sample"), indent=2, ensure_ascii=False))
 
 
 @command.command("next")

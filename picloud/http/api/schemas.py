@@ -7,6 +7,7 @@ from typing import Final
 from marshmallow import Schema, fields, validate
 
 from picloud.domain.invocation import State
+from picloud.http.api.flow_schemas import FlowIn, FlowOut
 
 APP_NAME: Final = "[a-z][a-z0-9-]{0,62}"
 SCRIPT_NAME: Final = "[a-z][a-z0-9_-]{0,62}"
@@ -117,6 +118,7 @@ class TriggerIn(Schema):
     retry = fields.Nested(RetryIn, load_default=None, allow_none=True)
     timeout = fields.Str(load_default=None, allow_none=True, metadata={"description": "Of one run, such as `5s`."})
     operations = fields.Int(load_default=None, allow_none=True, strict=True, validate=validate.Range(1, MAX_INTEGER))
+    flow = fields.Nested(FlowIn, load_default=None, allow_none=True)
 
 
 class RetryOut(Schema):
@@ -141,6 +143,7 @@ class TriggerOut(Schema):
     retry = fields.Nested(RetryOut, required=True)
     timeout = fields.Str(required=True, allow_none=True)
     operations = fields.Int(required=True, allow_none=True)
+    flow = fields.Nested(FlowOut, required=True)
     paused = fields.Str(required=True, allow_none=True)
     since = fields.DateTime(required=True)
     last_due = fields.DateTime(required=True, allow_none=True)
@@ -161,9 +164,10 @@ class PauseIn(Schema):
 
 
 class Fire(Schema):
-    """What the script is to find as `ctx.event.data`: any JSON."""
+    """What the script is to find as `ctx.event.data`: any JSON; or a `sample` of what the kind gives."""
 
     data = fields.Raw(load_default=None, allow_none=True)
+    sample = fields.Bool(load_default=False)
 
 
 class PreviewQuery(Schema):

@@ -11,9 +11,11 @@ import msgspec
 from picloud.domain.access import Role
 from picloud.domain.duration import format_duration, parse_duration
 from picloud.domain.invocation import Content, RetryPolicy, RunLimits
+from picloud.domain.sample import sample_event, shown_event
 from picloud.domain.schedule import Schedule
-from picloud.domain.trigger import Delivery
+from picloud.domain.trigger import Delivery, TriggerLimits
 from picloud.domain.trigger_config import DAY_MS, Cron, read_config
+from picloud.http.api.flow_schemas import read_flow, shown_flow
 from picloud.http.api.operation import Operation, Reply, Request
 from picloud.http.api.schemas import (
     Accepted,
@@ -94,10 +96,19 @@ def _fire(request: Request) -> Reply:
         request.params["app"],
         request.params["trigger"],
         data,
-        "application/json",
+        sample=request.body["sample"],
     )
     headers = {"Location": f"/api/v1/invocations/{invocation}"}
     return Reply(status=202, content={"invocation": invocation}, headers=headers)
+
+
+def _sample(request: Request) -> Reply:
+    with request.context.sessions.session() as connection:
+        trigger = control.existing_trigger(connection, request.params["app"], request.params["trigger"])
+    event = sample_event(
+        trigger.settings, invocation=request.command.request_id, app=trigger.app, now=datetime.now(UTC)
+    )
+    return Reply(content=shown_event(trigger.kind, trigger.name, event))
 
 
 def _preview(request: Request) -> Reply:
@@ -155,7 +166,7 @@ def _delivery(body: dict[str, Any], was: Delivery) -> Delivery:
         wall_ms = parse_duration(body["timeout"], field="timeout", least_ms=1)
     if body["operations"] is not None:
         operations = body["operations"]
-    return Delivery(retry, RunLimits(wall_ms, operations))
+    return Delivery(retry, RunLimits(wall_ms, operations), read_flow(body["flow"], was.flow))
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +192,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         },
         "timeout": format_duration(limits.wall_ms) if limits.wall_ms else None,
         "operations": limits.operations or None,
+        "flow": shown_flow(delivery.flow, TriggerLimits.of(row["kind"], row["config"], delivery)),
         "paused": row["paused"],
         "since": row["since"],
         "last_due": row["last_due"],
@@ -221,6 +233,10 @@ OPERATIONS: Final = [
         method="POST", path=_ONE + "/fire", summary="Run what a trigger leads to, now", tag="triggers",
         role=Role.EDITOR, handler=_fire, body=Fire, optional_body=True, status=202, reply=Accepted,
         problems=(404, 503), headers=_LOCATION,
+    ),
+    Operation(
+        method="GET", path=_ONE + "/sample", summary="A sample of what the script finds as `ctx.event`", tag="triggers",
+        role=Role.VIEWER, handler=_sample, problems=(404,),
     ),
     Operation(
         method="GET", path=_ONE + "/next", summary="The next due times of a cron trigger", tag="triggers",

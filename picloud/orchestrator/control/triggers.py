@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,11 +14,13 @@ from picloud.domain.errors import Disabled, Invalid, NotFound
 from picloud.domain.firing import Target
 from picloud.domain.invocation import Content, EventInput
 from picloud.domain.metadata import Metadata
+from picloud.domain.sample import fired_attributes, sample_event
 from picloud.domain.script import Script
 from picloud.domain.tick import backfill_id, due_text, tick_id
 from picloud.domain.trigger import Delivery, Trigger
 from picloud.domain.trigger_config import Cron
 from picloud.log.appender import Entry, StreamConflict
+from picloud.log.contents import get_content
 from picloud.log.ids import new_id
 from picloud.log.reader import read_first_events
 from picloud.log.repository import collect, load
@@ -83,18 +85,24 @@ def remove(control: Control, command: Command, app: str, name: str) -> None:
     _change(control, command, app, name, lambda trigger: trigger.remove(at=control.now()))
 
 
-def fire(control: Control, command: Command, app: str, name: str, data: Content, content_type: str) -> UUID:
+def fire(control: Control, command: Command, app: str, name: str, data: Content, *, sample: bool = False) -> UUID:
     """Run what the trigger leads to, now, also while it is paused; return the invocation's id once that is committed.
 
-    Raises :class:`NotFound` or :class:`Disabled`.
+    The script finds ``data``, which is JSON, or a ``sample`` of what the kind gives. What is asked of a paused queue
+    waits. Raises :class:`NotFound`, :class:`Disabled`, or :class:`Invalid` for a sample beside data.
     """
+    if sample and data != Content():
+        raise Invalid("a sample has its own data", field="sample", remedy="Give data, or ask for the sample.")
     invocation, now = new_id(), control.now()
     with control.sessions.session() as connection:
         trigger = existing_trigger(connection, app, name)
         target = target_of(connection, trigger)
-    attributes = {"due": due_text(now)} if trigger.kind == Cron.kind else {}
-    event = EventInput({**attributes, "fired_by": command.actor}, data, content_type)
-    requested = target.request(invocation, event, now=now)
+        payload = get_content(connection, data.sha256) if data.sha256 is not None else None
+    event = sample_event(trigger.settings, invocation=invocation, app=app, now=now)
+    if not sample:
+        event = replace(event, attributes=fired_attributes(trigger.settings, event), data=data)
+    event = replace(event, attributes={**event.attributes, "fired_by": command.actor})
+    requested = target.request(invocation, event, now=now, payload=payload)
     metadata = Metadata(app, command.actor, command.correlation_id, command.request_id)
     control.appender.append([Entry(requested, metadata)])
     return invocation
