@@ -28,6 +28,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("publish", "picloud.cli.messages:publish", "Publish a message to a topic."),
         Entry("send", "picloud.cli.messages:send", "Send messages to a queue."),
         Entry("topics", "picloud.cli.messages:topics", "List who subscribes to what, and what was published."),
+        Entry("queues", "picloud.cli.queues", "List queues with their depths; purge one."),
         Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
         Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
         Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),

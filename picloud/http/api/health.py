@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import falcon
 import msgspec
@@ -17,6 +17,7 @@ from picloud.http.auth import Tokens
 from picloud.http.problems import Problem
 from picloud.postgres.migrations import pending
 from picloud.projections import queries
+from picloud.projections.queues import depths
 from picloud.projections.tracking import status
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -79,6 +80,7 @@ class Metrics:
         with self._context.sessions.session() as connection:
             load = queries.load_of_platform(connection)
             projections = status(connection)
+            queues = depths(connection)
         oldest = max(0.0, load["oldest_seconds"])
         _gauge(registry, "picloud_outbox_waiting", "Invocations that wait for a run", load["waiting"])
         _gauge(registry, "picloud_outbox_oldest_seconds", "How long the oldest is due", oldest)
@@ -89,6 +91,7 @@ class Metrics:
         lag = Gauge("picloud_projection_lag_events", "Events behind the log", ["projection"], registry=registry)
         for projection in projections:
             lag.labels(projection.name).set(projection.lag)
+        _queue_gauges(registry, queues)
         _gauge(registry, "picloud_node_runs", "Runs on the node that answers", node.slots.taken)
         _gauge(registry, "picloud_node_appends_waiting", "Appends that wait for a commit here", node.appender.waiting)
         resp.content_type = METRICS_TYPE
@@ -97,6 +100,18 @@ class Metrics:
 
 def _gauge(registry: CollectorRegistry, name: str, text: str, value: float) -> None:
     Gauge(name, text, registry=registry).set(value)
+
+
+def _queue_gauges(registry: CollectorRegistry, queues: list[dict[str, Any]]) -> None:
+    messages = Gauge("picloud_queue_messages", "Messages of a queue", ["app", "queue", "state"], registry=registry)
+    text = "How long the oldest message of a queue is due"
+    oldest = Gauge("picloud_queue_oldest_seconds", text, ["app", "queue"], registry=registry)
+    paused = Gauge("picloud_queue_paused", "Whether a queue is paused", ["app", "queue"], registry=registry)
+    for queue in queues:
+        for state in ("ready", "delayed", "behind", "running"):
+            messages.labels(queue["app"], queue["name"], state).set(queue[state])
+        oldest.labels(queue["app"], queue["name"]).set(queue["oldest_seconds"])
+        paused.labels(queue["app"], queue["name"]).set(queue["paused"] is not None)
 
 
 def _nodes(request: Request) -> Reply:

@@ -219,7 +219,7 @@ OPERATIONS: Final = [
     ),
     Operation(
         method="DELETE", path=_ONE, summary="Remove a trigger", tag="triggers", role=Role.EDITOR, handler=_remove,
-        status=204, problems=(404,),
+        status=204, problems=(404, 409),
     ),
     Operation(
         method="POST", path=_ONE + "/pause", summary="Let nothing come of a trigger", tag="triggers", role=Role.EDITOR,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from picloud.domain.errors import Disabled, Invalid, NotFound
+from picloud.domain.errors import Conflict, Disabled, Invalid, NotFound
 from picloud.domain.firing import Target
 from picloud.domain.invocation import Content, EventInput
 from picloud.domain.metadata import Metadata
@@ -18,7 +18,7 @@ from picloud.domain.sample import fired_attributes, sample_event
 from picloud.domain.script import Script
 from picloud.domain.tick import backfill_id, due_text, tick_id
 from picloud.domain.trigger import Delivery, Trigger
-from picloud.domain.trigger_config import Cron
+from picloud.domain.trigger_config import Cron, Queue
 from picloud.log.appender import Entry, StreamConflict
 from picloud.log.contents import get_content
 from picloud.log.ids import new_id
@@ -26,6 +26,7 @@ from picloud.log.reader import read_first_events
 from picloud.log.repository import collect, load
 from picloud.orchestrator.control.apps import existing_app
 from picloud.orchestrator.control.control import Command, Control
+from picloud.projections.queues import held
 
 MAX_BACKFILL: Final = 10_000
 
@@ -81,8 +82,20 @@ def resume(control: Control, command: Command, app: str, name: str) -> None:
 
 
 def remove(control: Control, command: Command, app: str, name: str) -> None:
-    """Take a trigger away. Raises :class:`NotFound`."""
-    _change(control, command, app, name, lambda trigger: trigger.remove(at=control.now()))
+    """Take a trigger away. Raises :class:`NotFound`, or :class:`Conflict` for a paused queue that holds messages."""
+
+    def taken(trigger: Trigger) -> None:
+        if trigger.kind == Queue.kind and trigger.paused is not None:
+            with control.sessions.session() as connection:
+                waiting = held(connection, trigger.id)
+            if waiting:
+                raise Conflict(
+                    f"the queue {app}/{name} is paused and holds {waiting:,} messages, which nothing would run",
+                    remedy=f"Resume it, or call them off: picloud queues purge {app}/{name}.",
+                )
+        trigger.remove(at=control.now())
+
+    _change(control, command, app, name, taken)
 
 
 def fire(control: Control, command: Command, app: str, name: str, data: Content, *, sample: bool = False) -> UUID:
