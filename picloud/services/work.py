@@ -61,7 +61,7 @@ class Work:
     contents: list[bytes] = field(default_factory=list)
     messages: int = 0
     message_bytes: int = 0
-    _counted: int = 0
+    _counted: int = field(default=0, init=False)
 
     def ask(self, events: Sequence[Any], contents: Sequence[bytes] = ()) -> None:
         """Have ``events`` appended when the run succeeds, and ``contents`` stored.
