@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from picloud.domain.message import delivery_id
 from tests.acceptance.platform import Platform, Response
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -19,7 +21,10 @@ ROUTES = {
     "webhook": ["POST /webhook"],
     "page": ["GET /page"],
     "primes": ["GET /primes/{limit}"],
+    "orders": ["POST /orders", "GET /orders/{id}"],
+    "invoice": [],
 }
+TRIGGERS = {"invoice": ["topic", "invoice", "topic=orders.created"]}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -28,6 +33,8 @@ def examples(platform: Platform) -> Platform:
     for name, routes in ROUTES.items():
         options = [part for route in routes for part in ("--route", route)]
         platform.run("deploy", str(EXAMPLES / f"{name}.rhai"), "--app", "examples", *options)
+    for name, setting in TRIGGERS.items():
+        platform.run("triggers", "set", f"examples/{name}", *setting)
     return platform
 
 
@@ -98,3 +105,20 @@ def test_primes_computes(examples: Platform) -> None:
     assert answer.json == {"limit": 10000, "primes": 1229, "largest": 9973}
     assert call(examples, "GET", "/primes/many").status == 400
     assert call(examples, "GET", "/primes/1").status == 422
+
+
+def test_orders_are_published_and_get_invoices_one_after_the_other(examples: Platform) -> None:
+    made = [call(examples, "POST", "/orders", {"customer": "ada", "total": total}) for total in (12.5, 3, 4)]
+    assert {answer.status for answer in made} == {202}
+    for answer in made:
+        cause = examples.api("GET", f"/invocations/{answer.json['id']}").json["correlation_id"]
+        published = examples.api("GET", f"/events?type=MessagePublished&correlation={cause}")
+        delivered = delivery_id(UUID(published.json["items"][0]["stream"]), "invoice")
+        assert examples.api("GET", f"/invocations/{delivered}?wait=20").json["state"] == "succeeded"
+    paths = [answer.headers["location"].removeprefix("/apps/examples") for answer in made]
+    orders = [call(examples, "GET", path).json for path in paths]
+    assert [order["invoice"] for order in orders] == [
+        {"number": n, "customer": "ada", "total": total} for n, total in enumerate((12.5, 3, 4), 1)
+    ]
+    assert call(examples, "POST", "/orders", {"total": 1}).status == 422
+    assert call(examples, "GET", "/orders/none").status == 404
