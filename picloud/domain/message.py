@@ -24,7 +24,8 @@ MAX_MESSAGE: Final = 256 * 1024
 MAX_MESSAGES: Final = 1_000
 """So many messages are sent at once, or asked for by one run."""
 MAX_CONTENT_TYPE: Final = 255
-LONGEST_DELAY: Final = timedelta(days=366)
+LONGEST_DELAY: Final = timedelta(days=3_660)
+"""Ten years."""
 
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
@@ -92,11 +93,11 @@ def order_of(
     if delay is not None and due is not None:
         raise Invalid("a delay and a due time contradict each other", field="due", remedy="Give one of the two.")
     if delay is not None:
-        due = now + timedelta(milliseconds=parse_duration(delay, field="delay"))
+        due = now + timedelta(milliseconds=_milliseconds(delay))
     elif due is not None:
         due = _time(due) if isinstance(due, str) else due
         if due > now + LONGEST_DELAY:
-            raise Invalid(f"{due.isoformat()} is more than {LONGEST_DELAY.days} days ahead", field="due")
+            raise Invalid(f"{due.isoformat()} is more than {LONGEST_DELAY.days:,} days ahead", field="due")
     return Order(
         due=due if due is not None and due > now else None,
         ordering_key=check_key(ordering_key or "", field="ordering_key"),
@@ -112,6 +113,10 @@ def delivery_id(message: UUID, trigger: str) -> UUID:
 def sent_text(sent: datetime) -> str:
     """When a message was sent, as scripts see it: UTC, milliseconds, RFC 3339."""
     return sent.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _milliseconds(delay: str) -> int:
+    return parse_duration(delay, field="delay", most_ms=LONGEST_DELAY // timedelta(milliseconds=1))
 
 
 def _time(text: str) -> datetime:
