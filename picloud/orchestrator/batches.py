@@ -21,6 +21,7 @@ from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.repository import load_invocation
 from picloud.orchestrator.inbox import Inbox
+from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer
 from picloud.orchestrator.runner import MAX_COLLISIONS, Attempt, Runner
 from picloud.orchestrator.slots import Slots
@@ -71,7 +72,7 @@ class Batches:
             attempt = self._runner.attempt(lead.state, lead.metadata, batch=[member.state for member in members])
             outcomes = _outcomes(members, attempt)
             keeper = next((member for member, events in outcomes if isinstance(events[0], Succeeded)), None)
-            effects = [Entry(effect, keeper.metadata) for effect in attempt.effects] if keeper is not None else []
+            effects = _effects(attempt, keeper.metadata) if keeper is not None else []
             try:
                 self._append(outcomes, effects)
             except StreamConflict:
@@ -100,6 +101,10 @@ class Batches:
                 if now is not None and now.version == member.state.version:
                     kept.append(member)
         return kept
+
+
+def _effects(attempt: Attempt, metadata: Metadata) -> list[Entry]:
+    return [Entry(effect, metadata_of(effect, metadata)) for effect in attempt.effects]
 
 
 _Outcome = tuple[Member, Sequence[InvocationEvent]]

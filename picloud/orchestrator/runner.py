@@ -203,6 +203,8 @@ class Runner:
         event, asked = requested.event, requested.input
         if event is not None:
             told = {"type": requested.trigger.kind, "trigger": requested.trigger.name, **event.attributes}
+            if requested.ordering_key:
+                told["ordering_key"] = requested.ordering_key
             return {"event": told | {"content_type": event.content_type, "body": unpack(event.data, self._sessions)}}
         return {
             "request": {

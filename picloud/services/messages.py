@@ -27,13 +27,17 @@ _OPTIONS: Final[dict[str, tuple[type, str]]] = {
 
 
 def message_of(work: Work, function: str, data: Any, options: Any) -> Message:
-    """The next message of a run. Its id follows from the run's invocation and its number, whichever attempt it is."""
+    """The next message of a run. Its id follows from the attempt and its number.
+
+    Not from the invocation alone: what one attempt sent is kept although the invocation failed, if others that were in
+    the same batch succeeded.
+    """
     now = datetime.now(UTC)
     number = work.messages + 1
     content_type, content = (BYTES, data) if isinstance(data, bytes) else (JSON, _as_json(function, data))
     with refused_as(function):
         return Message(
-            id=stream_id("message", str(work.caller.invocation), str(number)),
+            id=stream_id("message", str(work.caller.invocation), str(work.caller.attempt), str(number)),
             data=content,
             sent=now,
             content_type=content_type,

@@ -213,6 +213,45 @@ def test_a_purge_calls_off_what_waits_and_says_why(platform: Platform) -> None:
     assert told(platform, after)["data"] == "after"
 
 
+def test_a_batch_fails_those_that_the_script_names(platform: Platform) -> None:
+    text = PAGE.read_text().partition("**Batches.**")[2]
+    example = text.partition("```rhai\n")[2].partition("```")[0]
+    platform.deploy("batch", "checks", f"print(ctx.event.messages.len());\n{example}")
+    config, retry = {"batch": 10, "batch_wait": "1s"}, {"attempts": 1}
+    set_trigger(platform, "batch", "work", "queue", "checks", config=config, retry=retry)
+    totals = [5, -1, 7]
+    messages = send(platform, "batch", "work", [{"data": {"total": total}} for total in totals])
+    for total, message in zip(totals, messages, strict=True):
+        whole = ended(platform, message)
+        assert whole["state"] == ("dead" if total < 0 else "succeeded")
+        if total < 0:
+            error = whole["attempts"][0]["error"]
+            assert (error["kind"], error["message"]) == ("MessageFailed", "a negative total")
+            assert whole["logs"][0]["message"] == "3", "all were in one run"
+    wait_until(lambda: depth(platform, "batch", "work")["dead_letters"] == 1, "the dead letter")
+
+
+FORWARDS = """
+for message in ctx.event.messages {
+    topic::publish("forwarded", message.data);
+}
+#{failed: if ctx.event.messages[0].attempt == 1 { [ctx.event.messages[0].id] } else { [] }}
+"""
+
+
+def test_what_a_batch_sends_is_sent_also_if_its_first_message_fails_and_is_tried_again(platform: Platform) -> None:
+    platform.deploy("partly", "forwards", FORWARDS)
+    platform.deploy("partly", "told", TOLD)
+    retry = {"attempts": 2, "delays": ["0s"]}
+    set_trigger(platform, "partly", "work", "queue", "forwards", config={"batch": 2, "batch_wait": "5s"}, retry=retry)
+    set_trigger(platform, "partly", "listens", "topic", config={"topic": "forwarded"})
+    messages = send(platform, "partly", "work", [{"data": n, "ordering_key": str(n)} for n in range(2)])
+    assert [len(ended(platform, message)["attempts"]) for message in messages] == [2, 1]
+    heard = asked(platform, "partly", "listens")
+    assert sorted(told(platform, each)["data"] for each in heard) == [0, 0, 1]
+    assert {ended(platform, each)["events"][0]["causation_id"] for each in heard}.isdisjoint(messages)
+
+
 def test_many_are_sent_once_under_their_key(platform: Platform) -> None:
     platform.deploy("many", "told", TOLD)
     set_trigger(platform, "many", "work", "queue")
