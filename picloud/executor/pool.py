@@ -55,12 +55,15 @@ class ExecutorPool:
     def run(self, request: RunRequest) -> Result:
         """Run a script; the calling greenlet sleeps until its end. Raises :class:`ExecutorDied`.
 
-        If the greenlet is killed meanwhile, the run is cancelled. With no room the run waits for some.
+        If the greenlet is killed meanwhile, the run is cancelled. With no room the run waits for some, unless it is
+        nested: the run that waits for it takes up room already, and might never end otherwise.
         """
         while not self._stopping:
             executor = max(self._executors, key=_room)
             if executor.room > 0:
                 return executor.run(request)
+            if request.nested and (ready := [each for each in self._executors if each.ready]):
+                return max(ready, key=_room).run(request)
             self._freed.clear()
             self._freed.wait()
         raise ExecutorDied("stopped", "the executors are being stopped")

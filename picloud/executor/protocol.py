@@ -184,7 +184,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``program``, for the compiled code or None, and then ``source`` are called, in the asking greenlet, only if the
     child doesn't know ``sha256`` yet; they may block.
-    ``name`` is shown in errors (``app/script``). ``ctx`` holds plain values; see :class:`Run`.
+    ``name`` is shown in errors (``app/script``). ``ctx`` holds plain values; see :class:`Run`. A ``nested`` run is one
+    that another run waits for: it needs no room of its own.
     """
 
     invocation: str
@@ -196,6 +197,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     limits: Limits = Limits()
     program: Callable[[], bytes | None] = lambda: None
+    nested: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode

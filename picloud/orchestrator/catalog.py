@@ -126,6 +126,11 @@ class Catalog:
         entry = self._apps.get(name)
         return entry if entry is not None else self._load(name)
 
+    def scripts(self, app: str) -> dict[str, ScriptEntry]:
+        """The deployed scripts of the app, by name; none if there is no such app. Raises as :meth:`app` does."""
+        entry = self.app(app)
+        return entry.scripts if entry is not None else {}
+
     def _load(self, name: str) -> AppEntry | None:
         changes = self._changes
         with self._sessions.session() as connection, connection.transaction(), connection.cursor() as cursor:

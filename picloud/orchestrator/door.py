@@ -30,6 +30,10 @@ class Door:
         }
         self._works: dict[str, Work] = {}
 
+    def add(self, service: str, functions: dict[str, Callable[..., Any]]) -> None:
+        """Let scripts call one more service: one that itself needs what runs scripts."""
+        self._services[service] = functions
+
     def open(self, app: str, caller: Caller) -> Work:
         """Begin the unit of work of a run; close it when the run is over."""
         work = self._works[str(caller.invocation)] = Work(app, caller)

@@ -10,6 +10,7 @@ from picloud.executor.protocol import Limits
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
 from picloud.orchestrator.batches import Batches
+from picloud.orchestrator.calls import Calls
 from picloud.orchestrator.cancellation import CANCEL_CHANNEL, cancel_notified
 from picloud.orchestrator.catalog import Catalog
 from picloud.orchestrator.dispatcher import Dispatcher
@@ -22,6 +23,7 @@ from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
+from picloud.services.invoke import Invoke
 
 _log = structlog.get_logger(__name__)
 
@@ -78,6 +80,16 @@ class Node:
             slots=self.slots,
             runner=self.runner,
         )
+        self.calls = Calls(
+            appender=self.appender,
+            sessions=self.sessions,
+            identity=self.identity,
+            inbox=self.inbox,
+            slots=self.slots,
+            runner=self.runner,
+            invoker=self.invoker,
+        )
+        self.door.add("invoke", Invoke(self.catalog.scripts, self.calls.call, self.sessions).functions)
         self.dispatcher = Dispatcher(
             sessions=self.sessions,
             listener=self.listener,

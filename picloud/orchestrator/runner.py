@@ -45,6 +45,7 @@ from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import Sessions
+from picloud.services.invoke import KIND as INVOKE
 from picloud.services.kv import effects
 from picloud.services.work import Caller, Work
 
@@ -81,24 +82,31 @@ class Runner:
         self._programs = programs
         self._turns = Turns()
 
-    def run(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = ()) -> Outcome | None:
+    def run(
+        self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = (), *, in_place: bool = False
+    ) -> Outcome | None:
         """Run the started attempt, append how it ended, and return the outcome; None if the invocation goes on.
 
-        The caller has taken a slot, which is given back at the end. ``metadata`` is that of the
-        attempt's events. ``unrecorded`` are the invocation's first events if they are to be appended together with
-        the outcome (``durability: outcome``). If another run changed a key that this one wrote, the script is run
-        again at once, on what the other wrote.
+        The caller has taken a slot, which is given back at the end, unless the run is ``in_place`` of one that waits
+        for it. ``metadata`` is that of the attempt's events. ``unrecorded`` are the invocation's first events if they
+        are to be appended together with the outcome (``durability: outcome``). If another run changed a key that this
+        one wrote, the script is run again at once, on what the other wrote.
         """
+        if in_place:
+            return self._run(state, metadata, unrecorded)
         with self._slots.kept_by(state.requested.app):
-            attempt = self.attempt(state, metadata)
-            try:
-                return self._record(state, attempt, metadata, unrecorded)
-            except StreamConflict as conflict:
-                if not self._collided(state, attempt, unrecorded, conflict):
-                    return None
-            keys = [effect.key for effect in attempt.effects if isinstance(effect, KeyWritten | KeyDeleted)]
-            with self._turns.at(state.requested.app, keys):
-                return self._repeat(state, metadata, unrecorded)
+            return self._run(state, metadata, unrecorded)
+
+    def _run(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
+        attempt = self.attempt(state, metadata)
+        try:
+            return self._record(state, attempt, metadata, unrecorded)
+        except StreamConflict as conflict:
+            if not self._collided(state, attempt, unrecorded, conflict):
+                return None
+        keys = [effect.key for effect in attempt.effects if isinstance(effect, KeyWritten | KeyDeleted)]
+        with self._turns.at(state.requested.app, keys):
+            return self._repeat(state, metadata, unrecorded)
 
     def _repeat(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
         """Run again on fresh reads, until nobody got in between."""
@@ -175,6 +183,7 @@ class Runner:
             seed=(state.id.int ^ state.attempt) & _SEED_MASK,
             now_ms=clock_ms,
             limits=self._limits_of(state),
+            nested=requested.trigger.kind == INVOKE and requested.owner is not None,
         )
 
     def _source(self, sha256: str) -> str:

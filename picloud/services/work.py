@@ -51,6 +51,7 @@ class Work:
     ``asked`` are further events that commit with the run's success, in order: requests for other runs, messages.
     ``contents`` are stored before that, since events name them by their hashes. ``messages`` counts them, and
     ``message_bytes`` their data.
+    ``invoked`` counts the scripts that it invoked.
     """
 
     app: str
@@ -62,6 +63,7 @@ class Work:
     messages: int = 0
     message_bytes: int = 0
     _counted: int = field(default=0, init=False)
+    invoked: int = 0
 
     def ask(self, events: Sequence[Any], contents: Sequence[bytes] = ()) -> None:
         """Have ``events`` appended when the run succeeds, and ``contents`` stored.

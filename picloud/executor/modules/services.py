@@ -17,6 +17,7 @@ from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
 
 SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
+    "invoke": {"start": (2, 3), "run": (2, 3)},
     "kv": {"get": (1,), "set": (2,), "delete": (1,), "list": (1,)},
     "queue": {"send": (2, 3)},
     "topic": {"publish": (2, 3)},
