@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.domain import access, app, invocation, kv, message, node, rebuild, retention, route, script, tick, trigger
+from picloud.domain import (
+    access,
+    app,
+    invocation,
+    kv,
+    message,
+    node,
+    reaction,
+    rebuild,
+    retention,
+    route,
+    script,
+    tick,
+    trigger,
+)
 
 EVENT_TYPES: Final[dict[str, type]] = {
     event.__name__: event
@@ -30,6 +44,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         trigger.TriggerResumed,
         trigger.TriggerRemoved,
         tick.TickSkipped,
+        reaction.ReactionSkipped,
         access.TokenIssued,
         access.TokenRevoked,
         invocation.Requested,

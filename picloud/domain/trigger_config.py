@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
+from picloud.domain.control_events import CONTROL_EVENTS, is_matched, meant_by
 from picloud.domain.duration import format_duration, parse_duration
 from picloud.domain.errors import Invalid
 from picloud.domain.names import check_script_name
@@ -137,6 +138,13 @@ class Log:
                 f"{self.events[:60]!r} is no pattern of event types: expected letters and '*'",
                 field="config.events",
                 remedy="For example: 'ScriptDeployed', 'Route*'.",
+            )
+        if not any(is_matched(self.events, known) for known in CONTROL_EVENTS):
+            meant = meant_by(self.events)
+            raise Invalid(
+                f"{self.events!r} matches no event of an app",
+                field="config.events",
+                remedy=f"Did you mean {meant!r}?" if meant else f"There are {', '.join(CONTROL_EVENTS)}.",
             )
         return self
 

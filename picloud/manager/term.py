@@ -11,6 +11,7 @@ from picloud.config import Config
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
 from picloud.manager.node_watch import NodeWatch
+from picloud.manager.reactions import Reactor
 from picloud.manager.rebuild_jobs import RebuildJobs
 from picloud.manager.retention import Retention
 from picloud.manager.scheduler import Scheduler
@@ -18,6 +19,7 @@ from picloud.postgres.sessions import Sessions
 from picloud.projections.dead_letters import DeadLetters
 from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
+from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
 
 
@@ -39,6 +41,7 @@ class LeaderTerm:
         self._follower = Follower(dsn, [kind() for kind in PROJECTIONS.values()], on_changed=self._projection_changed)
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._scheduler = Scheduler(appender=self._appender, sessions=self._sessions, listener=self._listener)
+        self._reactor = Reactor(appender=self._appender, sessions=self._sessions)
         self._retention = Retention(
             appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
         )
@@ -50,6 +53,7 @@ class LeaderTerm:
         self._rebuild_jobs.start().link_exception(self._part_failed)
         self._node_watch.start()
         self._scheduler.start().link_exception(self._part_failed)
+        self._reactor.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
         self._listener.start()
 
@@ -57,6 +61,7 @@ class LeaderTerm:
         """End all of it."""
         self._listener.stop()
         self._retention.stop()
+        self._reactor.stop()
         self._scheduler.stop()
         self._node_watch.stop()
         self._rebuild_jobs.stop()
@@ -69,6 +74,8 @@ class LeaderTerm:
             self._rebuild_jobs.look()
         elif name == DeadLetters.name:
             self._retention.look()
+        elif name == Reactions.name:
+            self._reactor.look()
 
     def _part_failed(self, part: gevent.Greenlet[[], None]) -> None:
         self._on_failed(part.exception or RuntimeError(f"{part.name} ended"))

@@ -13,11 +13,12 @@ from picloud.projections.inline import Kv, Outbox
 from picloud.projections.invocations import Invocations
 from picloud.projections.logs import Logs
 from picloud.projections.projection import Projection
+from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
 from picloud.projections.schedules import Schedules
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
-    kind.name: kind for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Schedules, Rebuilds)
+    kind.name: kind for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Schedules, Reactions, Rebuilds)
 }
 """Every projection there is, by name."""
 

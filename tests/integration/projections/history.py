@@ -36,6 +36,7 @@ from picloud.domain.invocation import (
 from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
+from picloud.domain.reaction import ReactionSkipped, reaction_id
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
 from picloud.domain.retention import purge
 from picloud.domain.route import Pattern, Route
@@ -48,6 +49,7 @@ from picloud.log.repository import collect
 APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
 SCRIPTS = ("hello", "todo", "hook")
 PATTERNS = ("GET /hello/{name}", "POST /todo", "ANY /files/{path...}", "DELETE /todo/{id}", "GET /")
+KINDS = ("cron", "topic", "queue", "dead_letter", "log")
 TEXTS = ("plain", "ünïcödé ☃ 𝕏", "tab\tand\nnewline", "zero\x00byte", '{braces},"quotes"\\back', "", "x" * 500)
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -67,6 +69,7 @@ class History:
     nodes: dict[UUID, int] = field(default_factory=dict)
     known_triggers: dict[UUID, triggers.Trigger] = field(default_factory=dict)
     ticks: int = 0
+    reacted: set[UUID] = field(default_factory=set)
     keys: dict[UUID, int] = field(default_factory=dict)
     rebuilds: list[UUID] = field(default_factory=list)
 
@@ -83,6 +86,7 @@ class History:
             self._tick,
             self._message,
             self._message,
+            self._reaction,
             self._token,
             self._node,
             self._key,
@@ -172,12 +176,13 @@ class History:
     def _trigger(self) -> list[Entry]:
         app, name = self.random.choice(APPS), self.random.choice(SCRIPTS)
         trigger = self.known_triggers.get(triggers.Trigger.id_of(app, name))
-        kinds = ("cron", "topic", "queue")
-        kind = trigger.kind if trigger is not None and not trigger.removed else self.random.choice(kinds)
+        kind = trigger.kind if trigger is not None and not trigger.removed else self.random.choice(KINDS)
         configs: dict[str, dict[str, Any]] = {
             "topic": {"topic": "orders.*"},
             "queue": {"batch": self.random.randrange(1, 4)},
             "cron": {"cron": f"{self.random.randrange(60)} 3 * * *"},
+            "dead_letter": {"script": self.random.choice(("", *SCRIPTS))},
+            "log": {"events": self.random.choice(("*", "Script*"))},
         }
         told: dict[str, Any] = {
             "kind": kind,
@@ -222,15 +227,7 @@ class History:
         if not asking:
             return []
         trigger = self.random.choice(asking)
-        target = Target(
-            app=trigger.app,
-            kind=trigger.kind,
-            trigger=trigger.name,
-            script=trigger.script,
-            number=1,
-            sha256=f"{1:064x}",
-            delivery=trigger.delivery,
-        )
+        target = _target(trigger, trigger.kind)
         event = EventInput({"topic": "orders.new"}, Content(text=f'{{"customer":{self.random.randrange(3)}}}'))
         order = Order(
             due=self.now + timedelta(seconds=self.random.randrange(60)) if self.random.random() < 0.2 else None,
@@ -259,16 +256,31 @@ class History:
                 reason=self.text(),
             )
             return [Entry(skipped, self._metadata(trigger.app))]
-        target = Target(
-            app=trigger.app,
-            kind="cron",
-            trigger=trigger.name,
-            script=trigger.script,
-            number=1,
-            sha256=f"{1:064x}",
-            delivery=trigger.delivery,
+        requested = _target(trigger, "cron").request(
+            tick_id(trigger.id, due), EventInput({"due": due_text(due)}), now=self.now
         )
-        requested = target.request(tick_id(trigger.id, due), EventInput({"due": due_text(due)}), now=self.now)
+        return self._asked(requested)
+
+    def _reaction(self) -> list[Entry]:
+        """To a death, as a dead_letter trigger owes it perhaps; of each at most one."""
+        dead = [each for each in self.invocations if each.state is lifecycle.State.DEAD and each.id not in self.reacted]
+        watching = [each for each in self.known_triggers.values() if each.kind == "dead_letter"]
+        if not dead or not watching:
+            return []
+        died, trigger = self.random.choice(dead), self.random.choice(watching)
+        self.reacted.add(died.id)
+        stream = reaction_id(trigger.id, died.id, died.version)
+        if self.random.random() < 0.5:
+            skipped = ReactionSkipped(
+                originator_id=stream,
+                originator_version=1,
+                trigger=trigger.id,
+                stream=died.id,
+                version=died.version,
+                reason=self.text(),
+            )
+            return [Entry(skipped, self._metadata(trigger.app))]
+        requested = _target(trigger, trigger.kind).request(stream, EventInput(), now=self.now)
         return self._asked(requested)
 
     def _token(self) -> list[Entry]:
@@ -416,3 +428,15 @@ class History:
         if self.random.random() < 0.3:
             fields = {self.text(): self.text(), "list": [1, 2.5, None, {"deep": self.text()}]}
         return LogLine("info", self.text(), self.random.randrange(10_000), self.random.randrange(50), fields)
+
+
+def _target(trigger: triggers.Trigger, kind: str) -> Target:
+    return Target(
+        app=trigger.app,
+        kind=kind,
+        trigger=trigger.name,
+        script=trigger.script,
+        number=1,
+        sha256=f"{1:064x}",
+        delivery=trigger.delivery,
+    )

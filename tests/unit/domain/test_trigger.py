@@ -9,6 +9,8 @@ from uuid import UUID
 import pytest
 
 from picloud.domain import invocation as lifecycle
+from picloud.domain.catalogue import EVENT_TYPES
+from picloud.domain.control_events import CONTROL_EVENTS
 from picloud.domain.duration import format_duration, parse_duration
 from picloud.domain.errors import Conflict, Invalid, NotFound
 from picloud.domain.firing import Target
@@ -55,6 +57,12 @@ def test_defaults_are_stored_with_the_trigger() -> None:
         ("cron", DAILY | {"jitter": "2d"}, "config.jitter", "0s to 1d"),
         ("cron", DAILY | {"zone": "Nowhere"}, "config.zone", "no time zone"),
         ("topic", {"topic": "a..b"}, "config.topic", "an empty word"),
+        ("dead_letter", {"script": "No!"}, "config.script", "can't name a script"),
+        ("dead_letter", {"scrip": "orders"}, "config.scrip", "no setting 'scrip'"),
+        ("log", {}, "config.events", "needs 'events'"),
+        ("log", {"events": "Script-*"}, "config.events", "letters and '\\*'"),
+        ("log", {"events": "Scirpt*"}, "config.events", "matches no event"),
+        ("log", {"events": "Requested"}, "config.events", "matches no event"),
         ("carrier-pigeon", {}, "kind", "expected cron, topic"),
     ],
 )
@@ -62,6 +70,27 @@ def test_what_it_cannot_be_told_is_refused_by_name(kind: str, config: dict[str, 
     with pytest.raises(Invalid, match=said) as refused:
         made(config, kind)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"),
+    [
+        ("Scirpt*", "Did you mean 'Script*'?"),
+        ("scriptdeployed", "Did you mean 'ScriptDeployed'?"),
+        ("RouteAded", "Did you mean 'RouteAdded'?"),
+        ("Trigger", "Did you mean 'Trigger*'?"),
+        ("KeyWritten", "There are ScriptCreated, ScriptDeployed"),
+    ],
+)
+def test_a_pattern_of_events_that_matches_none_is_refused_with_one_that_does(pattern: str, remedy: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        made({"events": pattern}, "log")
+    assert refused.value.remedy.startswith(remedy)
+
+
+def test_every_event_that_a_log_trigger_may_name_exists() -> None:
+    assert set(CONTROL_EVENTS) <= set(EVENT_TYPES)
+    assert made({"events": "*"}, "log").config == {"events": "*"}
 
 
 def test_it_changes_within_its_kind_and_tells_whether_it_did() -> None:
