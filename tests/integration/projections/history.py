@@ -86,12 +86,12 @@ class History:
             self._tick,
             self._message,
             self._message,
-            self._reaction,
             self._token,
             self._node,
             self._key,
             self._rebuild,
             self._purge,
+            self._reaction,
         ]
         made = 0
         while made < count:
