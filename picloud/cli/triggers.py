@@ -115,11 +115,12 @@ def setting(
     """Make a trigger of a KIND that leads to SCRIPT, or change it.
 
     \b
-      cron     cron="*/5 * * * *" zone=Europe/Berlin overlap=skip|allow catch_up=none|last|all window=1d jitter=30s
+      cron     cron="*/5 * * * *" zone=Europe/Berlin overlap=skip|queue|allow
+               catch_up=none|last|all window=1d jitter=30s
       topic    topic="orders.*"
       queue    batch=10 batch_wait=1s
-      dead_letter  script=orders (or nothing: for each death in the app)
       log      events="Script*"
+      dead_letter   script=orders, or nothing for each death in the app
 
     A KEY is trigger, script, app, an attribute of the event, or a path in its data, such as data.customer.id.
     What is left out of the options stays as it is; an empty text or 0 takes it away.

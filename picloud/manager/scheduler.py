@@ -8,10 +8,11 @@ last one came to. Between two ticks it sleeps.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import gevent
@@ -39,6 +40,8 @@ LATE: Final = timedelta(seconds=60)
 """A tick that comes later than this is missed: the trigger's catch-up policy says what becomes of it."""
 MOST_MADE_UP: Final = 10_000
 """So many ticks at most are made up for by a catch-up of ``all``: the latest."""
+TOGETHER: Final = 1_000
+"""Ticks that are handed to the log at a time."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds after which the clock is looked at again: somebody may have set it."""
 
@@ -136,7 +139,14 @@ class Scheduler:
 
     def _load(self) -> None:
         """Read the triggers anew, of the apps that changed; of a trigger that is the same, the agenda stays."""
-        changed = set(self._changed)
+        changed, self._changed = self._changed, set()
+        try:
+            self._load_of(changed)
+        except BaseException:
+            self._changed |= changed
+            raise
+
+    def _load_of(self, changed: set[str | None]) -> None:
         apps = None if None in changed else sorted(app for app in changed if app is not None)
         with self._sessions.session() as connection:
             rows = cron_triggers(connection, apps)
@@ -144,22 +154,21 @@ class Scheduler:
         for trigger, plan in list(self._plans.items()):
             if trigger not in kept and (apps is None or plan.row.app in apps):
                 del self._plans[trigger]
-        for row in rows:
+        for row in _giving_way(rows):
             known = self._plans.get(row.id)
             if known is None or known.row.since != row.since:
                 self._plan(row)
-        self._changed -= changed
 
     def _plan(self, row: CronRow) -> None:
         config = read_config("cron", row.config)
         assert isinstance(config, Cron)
         plan = self._plans[row.id] = _Plan(row, config, row.invocation)
         begin = max(row.since, row.due) if row.due is not None else row.since
-        due = plan.schedule.next_after(begin)
+        due = _next_after(plan.schedule, begin)
         late = self._clock() - LATE
         if due < late:
             self._make_up(plan, begin, late)
-            due = plan.schedule.next_after(late)
+            due = _next_after(plan.schedule, late)
         self._enter(plan, due)
 
     def _make_up(self, plan: _Plan, begin: datetime, late: datetime) -> None:
@@ -199,12 +208,13 @@ class Scheduler:
             for tick in due_now:
                 self._enter(tick.plan, tick.due)
             raise
-        for tick in due_now:
-            self._enter(tick.plan, tick.plan.schedule.next_after(tick.due))
+        for tick in _giving_way(due_now):
+            self._enter(tick.plan, _next_after(tick.plan.schedule, tick.due))
 
     def _append(self, ticks: Sequence[_Tick]) -> None:
         """Record the ticks, each as fired or skipped. Returns when all are in the log, whoever wrote them."""
-        for wave in _waves(ticks):
+        parts = [wave[start : start + TOGETHER] for wave in _waves(ticks) for start in range(0, len(wave), TOGETHER)]
+        for wave in parts:
             going_on, scripts = self._look(wave)
             appended: list[tuple[_Tick, bool, Pending]] = []
             for tick in wave:
@@ -265,6 +275,27 @@ class Scheduler:
         jitter = parse_duration(plan.config.jitter, field="jitter")
         order = Order(due=put_off(stream, tick.due, jitter) if jitter else None)
         return target.request(stream, EventInput({"due": due_text(tick.due)}), now=self._clock(), order=order)
+
+
+Each = TypeVar("Each")
+
+
+def _giving_way(items: Sequence[Each]) -> Iterator[Each]:
+    """The items, with a turn for everybody else in the process now and then: a schedule's next time takes a while."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % 25 == 0:
+            gevent.sleep(0)
+
+
+def _next_after(schedule: Schedule, instant: datetime) -> datetime:
+    """Schedules are due at whole seconds, and many have the same times."""
+    return _next_due(schedule, instant.replace(microsecond=0))
+
+
+@lru_cache(maxsize=10_000)
+def _next_due(schedule: Schedule, instant: datetime) -> datetime:
+    return schedule.next_after(instant)
 
 
 def _waves(ticks: Sequence[_Tick]) -> list[list[_Tick]]:

@@ -167,6 +167,23 @@ def test_a_caller_that_is_cancelled_or_out_of_time_takes_its_callee_with_it(plat
     assert "its caller doesn't wait" in json.dumps(whole)
 
 
+def test_callers_and_callees_whose_executors_are_killed_come_to_an_end(own_platform: Platform) -> None:
+    """The callers are run again and call again; of the calls before, nobody waits for any, and none is left."""
+    platform = own_platform
+    platform.deploy("killed", "callee", "sleep(1.0); ctx.event.data")
+    platform.deploy("killed", "caller", 'invoke::run("callee", 7)', "GET /")
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(platform.call, "GET", "/apps/killed/") for _ in range(8)]
+        wait_until(lambda: len(invocations(platform, "killed", "callee")) == 8, "eight calls")
+        for process in platform.some("executor"):
+            process.kill()
+        assert [answer.result().text for answer in answers] == ["7"] * 8
+    wait_until(lambda: all(each["ended_at"] for each in invocations(platform, "killed", "callee")), "the end of all")
+    states = [each["state"] for each in invocations(platform, "killed", "callee")]
+    assert states.count("succeeded") >= 8
+    assert set(states) <= {"succeeded", "cancelled"}
+
+
 def test_a_run_that_is_repeated_meets_the_calls_that_it_made(platform: Platform) -> None:
     """All add to one key, so that most runs are repeated; none of them calls twice."""
     source = """

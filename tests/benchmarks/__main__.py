@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.acceptance.platform import Platform, free_port
-from tests.benchmarks import history, processes
+from tests.benchmarks import history, processes, schedules
 from tests.benchmarks.client import Measured, drive, request_bytes
 from tests.benchmarks.report import Report
 from tests.benchmarks.rhai import page
@@ -135,6 +135,24 @@ class Bench:
         text = f"{rate:,.0f} events/s, {rate / raw:.2f} of reading the same rows raw"
         self.report.add("rebuild of invocations", text, "at least 50,000 /s", rate >= 50_000)
 
+    def cron(self) -> None:
+        """10,000 schedules: taken on by a new leader, waiting, and all due at once."""
+        count = 10_000
+        with self.platform() as running:
+            due = schedules.write_schedules(running.dsn, count)
+            leader = running.some("manager")[0]
+            leader.kill()
+            leader.wait()
+            manager = running.some("manager")[0]
+            loaded = schedules.cpu_until_quiet(manager)
+            idle = processes.idle_cpu(manager.pid, self.idle_seconds)["picloud"] * 60 / self.idle_seconds
+            self.report.add(f"a new leader takes {count:,} schedules on, CPU", f"{loaded:.2f} s")
+            text = f"{idle:.3f} s"
+            self.report.add(f"idle CPU of the manager in 60 s, {count:,} schedules", text, "under 0.1 s", idle < 0.1)
+            first, last, done = schedules.firing(running.dsn, due, count)
+        text = f"the first after {first:.2f} s, the last after {last:.2f} s, all run after {done:.2f} s"
+        self.report.add(f"{count:,} schedules due at once, fired", text)
+
 
 @contextmanager
 def _yardstick() -> Iterator[int]:
@@ -159,7 +177,7 @@ def _yardstick() -> Iterator[int]:
 
 def main() -> int:
     """Run what was asked for; return the exit code."""
-    names = ("start", "requests", "asynchronous", "wake", "rebuild")
+    names = ("start", "requests", "asynchronous", "wake", "rebuild", "cron")
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", choices=[*names, []], help="what to measure (default: everything)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")
