@@ -5,6 +5,8 @@ VENV   ?= .venv
 ARGS   ?=
 # How long make fuzz looks for scripts that go wrong.
 FUZZ_SECONDS ?= 300
+# How long make soak kills.
+SOAK_SECONDS ?= 600
 
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -12,7 +14,7 @@ READY := $(VENV)/.picloud-ready
 DEV   := $(VENV)/.picloud-dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format fuzz bench bench-rhai docs lock clean
+.PHONY: help up test lint format fuzz soak bench bench-rhai docs lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +37,9 @@ format: $(DEV) ## format all code
 fuzz: $(DEV) ## run the tests that make up their own cases with many more, and look for bad scripts (FUZZ_SECONDS=300)
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 	$(BIN)/python -m tests.rhai.fuzz --seconds $(FUZZ_SECONDS)
+
+soak: $(DEV) ## all kinds of triggers under load while everything is killed, then judge the log (SOAK_SECONDS=600, ARGS="--seed 2")
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS) $(ARGS)
 
 bench: $(DEV) ## measure, as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -23,6 +23,7 @@ READY_SECONDS: Final = 60.0
 
 ROLES: Final = {
     "manager": "picloud.manager",
+    "smtp": "picloud.smtp",
     "executor": "picloud.executor",
     "gunicorn": "gunicorn",
     "postgres": "postgres",
