@@ -127,6 +127,25 @@ def split_address(value: str) -> tuple[str, int]:
     return match["v6"] or match["host"] or "127.0.0.1", int(match["port"])
 
 
+def _optional_address(value: str) -> str:
+    return _address(value) if value else ""
+
+
+def _optional_file(value: str) -> Path | None:
+    return Path(value).expanduser().absolute() if value else None
+
+
+_DOMAIN: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
+
+
+def _domains(value: str) -> str:
+    names = [name.strip().lower() for name in value.split(",") if name.strip()]
+    for name in names:
+        if len(name) > 253 or not _DOMAIN.fullmatch(name):
+            raise ValueError("names of domains with commas between them, such as example.org,mail.example.com")
+    return ",".join(names)
+
+
 def _default_data() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/picloud")
@@ -222,6 +241,45 @@ class Config:
         unit="days",
         parse=_number(0, 36_500),
     )
+    smtp_listen: str = _setting(
+        "PICLOUD_SMTP_LISTEN",
+        "",
+        "Where mail is taken: host:port, such as 127.0.0.1:2525; empty takes none.",
+        parse=_optional_address,
+    )
+    smtp_domains: str = _setting(
+        "PICLOUD_SMTP_DOMAINS",
+        "",
+        "The domains that mail is taken for, with commas between them; empty takes it for any.",
+        parse=_domains,
+    )
+    smtp_size: int = _setting(
+        "PICLOUD_SMTP_SIZE",
+        10 * MIB,
+        "The largest mail that is taken; a larger one is refused with 552.",
+        unit="bytes",
+        parse=_bytes(64 * 1024, 64 * MIB),
+    )
+    smtp_connections: int = _setting(
+        "PICLOUD_SMTP_CONNECTIONS",
+        100,
+        "Connections of mail servers at a time; further ones are sent away with 421.",
+        parse=_number(1, 10_000),
+    )
+    smtp_certificate: Path | None = _setting(
+        "PICLOUD_SMTP_CERTIFICATE",
+        None,
+        "The PEM file with the certificate and its chain for STARTTLS; empty offers no TLS.",
+        parse=_optional_file,
+        shown="(empty)",
+    )
+    smtp_key: Path | None = _setting(
+        "PICLOUD_SMTP_KEY",
+        None,
+        "The PEM file with the certificate's private key; empty if the certificate's file has it.",
+        parse=_optional_file,
+        shown="(empty)",
+    )
     log_level: str = _setting(
         "PICLOUD_LOG_LEVEL",
         "info",
@@ -258,7 +316,8 @@ class Config:
 
     def to_environment(self) -> dict[str, str]:
         """The variables from which :meth:`from_environment` makes an equal object."""
-        return {item.metadata["variable"]: str(getattr(self, item.name)) for item in fields(self)}
+        values = {item.metadata["variable"]: getattr(self, item.name) for item in fields(self)}
+        return {variable: "" if value is None else str(value) for variable, value in values.items()}
 
     @property
     def host(self) -> str:
@@ -275,6 +334,11 @@ class Config:
         """Where a client on this machine finds the platform; no slash at the end."""
         every = {f"0.0.0.0:{self.port}": f"127.0.0.1:{self.port}", f"[::]:{self.port}": f"[::1]:{self.port}"}
         return f"http://{every.get(self.listen, self.listen)}"
+
+    @property
+    def smtp_domain_names(self) -> tuple[str, ...]:
+        """The domains that mail is taken for; none for any."""
+        return tuple(self.smtp_domains.split(",")) if self.smtp_domains else ()
 
     @property
     def embedded(self) -> bool:

@@ -57,11 +57,15 @@ def invocations(target: Target, app: str, limit: int, as_json: bool, **filters: 
 
 @click.command("invocation")
 @click.argument("invocation", metavar="ID")
+@click.option("--mail", is_flag=True, help="Write the mail that led to it, as it came, and nothing else.")
 @_JSON
 @with_target
-def invocation(target: Target, invocation: str, as_json: bool) -> None:
+def invocation(target: Target, invocation: str, mail: bool, as_json: bool) -> None:
     """Show one invocation whole: input, attempts, logs, answer, events."""
     client = Client(target)
+    if mail:
+        click.echo(client.send("GET", "invocations", invocation, "mail").content, nl=False)
+        return
     whole = client.get("invocations", invocation)
     if as_json:
         show.as_json(whole)

@@ -121,6 +121,7 @@ def setting(
       queue    batch=10 batch_wait=1s
       log      events="Script*"
       dead_letter   script=orders, or nothing for each death in the app
+      email    address=orders senders="ada@example.org,*@example.com" max_size=1MiB, each of them if need be
 
     A KEY is trigger, script, app, an attribute of the event, or a path in its data, such as data.customer.id.
     What is left out of the options stays as it is; an empty text or 0 takes it away.

@@ -15,13 +15,17 @@ from typing import Any, ClassVar, Final
 from picloud.domain.control_events import CONTROL_EVENTS, is_matched, meant_by
 from picloud.domain.duration import format_duration, parse_duration
 from picloud.domain.errors import Invalid
+from picloud.domain.mailbox import check_address, check_senders
 from picloud.domain.names import check_script_name
 from picloud.domain.schedule import Schedule
+from picloud.domain.size import format_size, parse_size
 from picloud.domain.subject import check_pattern
 
 DAY_MS: Final = 86_400_000
 OVERLAPS: Final = ("skip", "queue", "allow")
 MAX_BATCH: Final = 100
+LEAST_MAIL: Final = 1024
+MOST_MAIL: Final = 64 * 1024 * 1024
 CATCH_UPS: Final = ("none", "last", "all")
 
 _EVENT_PATTERN: Final = re.compile(r"[A-Za-z*]{1,64}")
@@ -149,9 +153,41 @@ class Log:
         return self
 
 
-Config = Cron | Topic | Queue | DeadLetter | Log
+@dataclass(frozen=True, slots=True)
+class Email:
+    """Mail to ``APP+ADDRESS@DOMAIN``; ``address`` is the trigger's name unless it is said.
 
-KINDS: Final[dict[str, type[Config]]] = {kind.kind: kind for kind in (Cron, Topic, Queue, DeadLetter, Log)}
+    ``senders`` are patterns of the envelope's senders, with commas between them; none let everybody send. Mails larger
+    than ``max_size`` are refused; without it, what the server takes at most holds.
+    """
+
+    kind: ClassVar[str] = "email"
+
+    address: str = ""
+    senders: str = ""
+    max_size: str = ""
+
+    def checked(self) -> Email:
+        """The same with its texts in one form. Raises :class:`Invalid`."""
+        return Email(
+            check_address(self.address) if self.address else "",
+            check_senders(self.senders),
+            format_size(_mail_size(self.max_size)) if self.max_size else "",
+        )
+
+    @property
+    def max_bytes(self) -> int | None:
+        """``max_size`` in bytes; None if it isn't said."""
+        return _mail_size(self.max_size) if self.max_size else None
+
+
+def _mail_size(text: str) -> int:
+    return parse_size(text, field="config.max_size", least=LEAST_MAIL, most=MOST_MAIL)
+
+
+Config = Cron | Topic | Queue | DeadLetter | Log | Email
+
+KINDS: Final[dict[str, type[Config]]] = {kind.kind: kind for kind in (Cron, Topic, Queue, DeadLetter, Log, Email)}
 
 
 def read_config(kind: str, given: Mapping[str, Any], *, field: str = "config") -> Config:

@@ -1,4 +1,4 @@
-"""What is asked of the catalog's triggers: lists for people, and what the scheduler goes by."""
+"""What is asked of the catalog's triggers: lists for people, what the scheduler and the postmaster go by."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ _CRON: Final = """
     FROM catalog.triggers t
     LEFT JOIN schedules.ticks s ON s.id = t.id
     WHERE t.kind = 'cron' AND t.paused IS NULL AND (%(apps)s::text[] IS NULL OR t.app = ANY(%(apps)s))
+"""
+_EMAIL: Final = """
+    SELECT t.id, t.app, t.name, t.script, t.config, t.delivery, t.paused, s.current AS number, s.sha256, s.disabled
+    FROM catalog.triggers t
+    JOIN catalog.apps a ON a.name = t.app AND a.removed_at IS NULL
+    LEFT JOIN catalog.scripts s ON s.app = t.app AND s.name = t.script AND s.current IS NOT NULL
+    WHERE t.kind = 'email' AND t.app = %s
+    ORDER BY t.name
 """
 _SCRIPTS: Final = """
     SELECT s.app, s.name, s.current, s.sha256, s.disabled
@@ -51,6 +59,22 @@ class CronRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailRow:
+    """A trigger that takes mail, with its script's current version: None if it is gone."""
+
+    id: UUID
+    app: str
+    name: str
+    script: str
+    config: dict[str, Any]
+    delivery: dict[str, Any]
+    paused: str | None
+    number: int | None
+    sha256: str | None
+    disabled: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptNow:
     """A script's current version; ``disabled`` is the reason, or None."""
 
@@ -69,6 +93,12 @@ def cron_triggers(connection: psycopg.Connection, apps: Sequence[str] | None) ->
     """The cron triggers of these apps that aren't paused; None for all apps."""
     with connection.cursor(row_factory=class_row(CronRow)) as cursor:
         return cursor.execute(_CRON, {"apps": apps if apps is None else list(apps)}).fetchall()
+
+
+def email_triggers(connection: psycopg.Connection, app: str) -> list[EmailRow]:
+    """An app's triggers that take mail, by name."""
+    with connection.cursor(row_factory=class_row(EmailRow)) as cursor:
+        return cursor.execute(_EMAIL, (app,)).fetchall()
 
 
 def scripts_now(

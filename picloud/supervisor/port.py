@@ -11,8 +11,11 @@ class PortError(RuntimeError):
     """The address can't be listened on; the message says why and what to do."""
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise :class:`PortError` if nothing can listen on ``host`` and ``port`` now."""
+def check_port(host: str, port: int, *, setting: str = "--listen ", other: int = 8000) -> None:
+    """Raise :class:`PortError` if nothing can listen on ``host`` and ``port`` now.
+
+    ``setting`` is how another address is said, ``other`` a port that anybody may listen on.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
@@ -23,19 +26,21 @@ def check_port(host: str, port: int) -> None:
             probe.bind(address)
             probe.listen(1)
         except OSError as error:
-            raise PortError(_explained(error, host, port)) from None
+            raise PortError(_explained(error, host, port, setting, other)) from None
 
 
-def _explained(error: OSError, host: str, port: int) -> str:
+def _explained(error: OSError, host: str, port: int, setting: str, other: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} on {host} is taken{_holder(port)}; "
-            f"stop that program, or choose another port: --listen {host}:{port + 1 if port < 65535 else 8000}"
+            f"stop that program, or choose another port: {setting}{host}:{port + 1 if port < 65535 else other}"
         )
     if error.errno == errno.EACCES:
-        return f"an ordinary user may not listen on port {port}; choose one above 1023 (--listen {host}:8000)"
+        return f"an ordinary user may not listen on port {port}; choose one above 1023 ({setting}{host}:{other})"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine; listen on 127.0.0.1, or on 0.0.0.0 for all (--listen)"
+        return (
+            f"{host} is no address of this machine; listen on 127.0.0.1, or on 0.0.0.0 for all ({setting.rstrip(' =')})"
+        )
     return f"can't listen on {host}:{port}: {error.strerror}"
 
 

@@ -1,4 +1,4 @@
-"""Waiting until HTTP is served, and telling whoever started us."""
+"""Waiting until HTTP and mail are served, and telling whoever started us."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def wait_ready(host: str, port: int, *, token: str, timeout: float, going_on: Ca
     A request waits in the kernel's queue until a worker takes it, so this is told rather than asked again and again;
     only until there is a queue, and while a part is not up yet, it asks every 50 ms. ``going_on`` may raise.
     """
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    host = _ours(host)
     deadline = time.monotonic() + timeout
     said = "nothing"
     while (left := deadline - time.monotonic()) > 0:
@@ -31,6 +31,25 @@ def wait_ready(host: str, port: int, *, token: str, timeout: float, going_on: Ca
             said = error.strerror or str(error)
         time.sleep(_STEP)
     return said
+
+
+def wait_listening(host: str, port: int, *, timeout: float, going_on: Callable[[], None]) -> bool:
+    """Whether something listens there within ``timeout`` seconds. ``going_on`` may raise."""
+    host = _ours(host)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        going_on()
+        try:
+            socket.create_connection((host, port), timeout=5.0).close()
+        except OSError:
+            time.sleep(_STEP)
+        else:
+            return True
+    return False
+
+
+def _ours(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
 def ask(host: str, port: int, *, timeout: float, token: str = "", path: str = "/readyz") -> tuple[int, str]:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
-from picloud.config import Config
+from picloud.config import Config, split_address
 from picloud.postgres.server import Server, ServerFailed
 from picloud.process import Child
 from picloud.supervisor.folder import DataFolder
 from picloud.supervisor.port import check_port
-from picloud.supervisor.readiness import notify, wait_ready
+from picloud.supervisor.readiness import notify, wait_listening, wait_ready
 from picloud.supervisor.service import LONGEST_PAUSE, Service, ending
 from picloud.supervisor.voice import Voice
 
@@ -47,6 +47,7 @@ class Supervisor:
         self._postgres = Service("postgres", self._start_postgres)
         self._http = Service("http", lambda: self._python("gunicorn", "-c", "python:picloud.http.server"))
         self._manager = Service("manager", lambda: self._python("picloud.manager"))
+        self._smtp = Service("smtp", lambda: self._python("picloud.smtp")) if config.smtp_listen else None
         self._hurry = False
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -74,11 +75,15 @@ class Supervisor:
                 "supervisor.leftovers", f"ended {found} processes of an earlier start that was killed", processes=found
             )
         check_port(self._config.host, self._config.port)
+        if self._smtp is not None:
+            check_port(*split_address(self._config.smtp_listen), setting="PICLOUD_SMTP_LISTEN=", other=2525)
         if self._server is not None:
             self._make_postgres(self._server)
         self._prepare()
         self._manager.start()
         self._http.start()
+        if self._smtp is not None:
+            self._smtp.start()
         self._await_ready()
         self._folder.write_url(self._config.url)
         notify("READY=1")
@@ -126,9 +131,13 @@ class Supervisor:
         )
         if said is not None:
             raise StartFailed(f"not ready after {_READY_TIMEOUT:g} s; /readyz says: {said}")
+        if self._smtp is not None:
+            host, port = split_address(self._config.smtp_listen)
+            if not wait_listening(host, port, timeout=_READY_TIMEOUT, going_on=self._check_start):
+                raise StartFailed(f"nothing takes mail on {self._config.smtp_listen} after {_READY_TIMEOUT:g} s")
 
     def _check_start(self) -> None:
-        for service in (self._http, self._manager):
+        for service in (self._http, self._manager, *([self._smtp] if self._smtp else [])):
             if (status := service.died()) is not None:
                 raise StartFailed(f"{service.name} {ending(status)} while starting; see above, and `picloud doctor`")
 
@@ -140,7 +149,9 @@ class Supervisor:
 
     @property
     def _services(self) -> list[Service]:
-        return [*([self._postgres] if self._server else []), self._manager, self._http]
+        postgres = [self._postgres] if self._server else []
+        smtp = [self._smtp] if self._smtp is not None else []
+        return [*postgres, self._manager, self._http, *smtp]
 
     def _watch(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
@@ -186,7 +197,12 @@ class Supervisor:
                 "supervisor.stopping",
                 f"stopping; running requests may take up to {self._config.grace} s more (Ctrl-C again: at once)",
             )
+        if self._smtp is not None and self._smtp.child is not None:
+            # Told at once, and waited for below: it records its last mails while HTTP answers its last requests.
+            self._smtp.child.send(signal.SIGTERM)
         self._end(self._http, self._config.grace + _MANAGER_PATIENCE)
+        if self._smtp is not None:
+            self._end(self._smtp, _MANAGER_PATIENCE)
         self._end(self._manager, _MANAGER_PATIENCE)
         if self._server is not None:
             self._server.stop()

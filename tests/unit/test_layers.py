@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "services": {"domain", "log", "postgres"},
     "orchestrator": {"domain", "log", "postgres", "executor", "services", "rhai", "projections"},
     "manager": {"domain", "log", "postgres", "process", "projections", "orchestrator"},
+    "smtp": {"domain", "log", "postgres", "projections"},
     "http": {"domain", "log", "postgres", "orchestrator", "projections", "rhai", "executor"},
 }
 """Which packages of ours each may import; ``config`` and ``logging`` are free to all but the pure ones."""

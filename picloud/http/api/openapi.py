@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 
 from picloud import __version__
 from picloud.domain.access import Role
-from picloud.http.api.operation import JSON, TEXT, Operation, Reply, Request
+from picloud.http.api.operation import JSON, MAIL, TEXT, Operation, Reply, Request
 from picloud.http.problems import MEDIA_TYPE
 
 _ALWAYS: Final = (400, 401, 403, 503)
@@ -106,6 +106,8 @@ def _responses(each: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": each.summary}
     if each.reply_is_text:
         success["content"] = {TEXT: {"schema": {"type": "string"}}}
+    elif each.reply_is_mail:
+        success["content"] = {MAIL: {"schema": {"type": "string", "format": "binary"}}}
     elif each.reply is not None:
         success["content"] = {JSON: {"schema": each.reply}}
     elif each.status == 200:

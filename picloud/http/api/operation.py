@@ -23,6 +23,7 @@ from picloud.orchestrator.control import Command
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
+MAIL: Final = "message/rfc822"
 ANY_APP: Final = "any"
 _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -51,11 +52,12 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Reply:
-    """An operation's answer: ``content`` as JSON, ``text`` as it is, or a ``stream`` of NDJSON lines."""
+    """An operation's answer: ``content`` as JSON, ``text`` as it is, a ``mail``, or a ``stream`` of NDJSON lines."""
 
     status: int = 200
     content: Any = None
     text: str | None = None
+    mail: bytes | None = None
     stream: Iterable[bytes] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,6 +86,7 @@ class Operation:
     status: int = 200
     reply: type[marshmallow.Schema] | None = None
     reply_is_text: bool = False
+    reply_is_mail: bool = False
     query: type[marshmallow.Schema] | None = None
     body: type[marshmallow.Schema] | None = None
     text_body: str | None = None
@@ -148,6 +151,12 @@ def _send(resp: falcon.Response, reply: Reply) -> None:
     elif reply.text is not None:
         resp.content_type = "text/plain; charset=utf-8"
         resp.data = reply.text.encode()
+    elif reply.mail is not None:
+        # Never to be shown by a browser: strangers wrote it.
+        resp.content_type = MAIL
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Content-Disposition", "attachment; filename=mail.eml")
+        resp.data = reply.mail
     elif reply.status != 204:
         resp.content_type = JSON
         resp.data = msgspec.json.encode(reply.content)

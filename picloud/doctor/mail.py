@@ -1,0 +1,83 @@
+"""Whether mail comes in, and by what name."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+
+from picloud.config import Config, split_address
+from picloud.doctor.finding import Finding, good, note, warning, wrong
+from picloud.supervisor.port import PortError, check_port
+
+
+def examine(config: Config, *, running: bool) -> Iterator[Finding]:
+    """Look at it, if it is on."""
+    if not config.smtp_listen:
+        yield note("mail", "none is taken", "PICLOUD_SMTP_LISTEN=127.0.0.1:2525 takes it; see docs/triggers.md, email")
+        return
+    host, port = split_address(config.smtp_listen)
+    yield from _answer(config.smtp_listen, host, port) if running else _port(host, port)
+    if not config.smtp_domains:
+        yield note("mail: domains", "mail for any domain is taken", "PICLOUD_SMTP_DOMAINS names those that are yours")
+    yield from _certificate(config, alone=_is_loopback(host))
+
+
+def _answer(listen: str, host: str, port: int) -> Iterator[Finding]:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    try:
+        with socket.create_connection((reachable, port), timeout=5.0) as connection:
+            said = connection.recv(512).decode("ascii", "replace").strip()
+    except OSError as error:
+        yield wrong(
+            "mail",
+            f"nothing answers on {listen}: {error.strerror or error}",
+            "look at what `picloud up` printed: it starts the server for mail, and again when it dies",
+        )
+        return
+    if not said.startswith("220"):
+        yield warning("mail", f"{listen} says: {said}", "raise PICLOUD_SMTP_CONNECTIONS if there are too many")
+    elif _is_loopback(host):
+        yield good("mail", f"taken on {listen}, from this machine alone: a mail server on it hands it over")
+    else:
+        yield good("mail", f"taken on {listen}")
+
+
+def _port(host: str, port: int) -> Iterator[Finding]:
+    try:
+        check_port(host, port, setting="PICLOUD_SMTP_LISTEN=", other=2525)
+    except PortError as error:
+        remedy = "PiCloud can't start on it"
+        if port < 1024:
+            remedy += "; ops/picloud.service says how an ordinary user may listen on port 25"
+        yield wrong("mail", str(error), remedy)
+    else:
+        yield good("mail", f"{host}:{port} is free")
+
+
+def _certificate(config: Config, *, alone: bool) -> Iterator[Finding]:
+    if config.smtp_certificate is None:
+        if not alone:
+            yield warning(
+                "mail: TLS", "STARTTLS isn't offered: mail comes in the clear", "set PICLOUD_SMTP_CERTIFICATE and _KEY"
+            )
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.smtp_certificate, config.smtp_key)
+    except OSError as error:
+        files = f"{config.smtp_certificate}" + (f" and {config.smtp_key}" if config.smtp_key else "")
+        yield wrong(
+            "mail: TLS",
+            f"{files} can't be used: {error.strerror or error}",
+            "both are PEM files that this user can read, and the key is that of the certificate",
+        )
+    else:
+        yield good("mail: TLS", f"STARTTLS with {config.smtp_certificate}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
