@@ -153,6 +153,30 @@ def test_attachments_come_as_base64(post: MailPlatform) -> None:
     assert (second["name"], second["content_type"], second["inline"]) == ("table.csv", "text/csv", False)
 
 
+def test_tickets_of_the_example(post: MailPlatform) -> None:
+    source = (Path(__file__).parents[2] / "examples" / "mail.rhai").read_text()
+    post.deploy("desk", "mail", source, "GET /tickets")
+    set_trigger(post, "desk", "tickets", kind="email", script="mail")
+    post.send("desk+tickets@example.org", mail("Printer", "It burns.\n", Message_ID="<ticket@example.org>"))
+    wait_until(lambda: post.call("GET", "/apps/desk/tickets").json, "the ticket")
+    reply = mail("Re: Printer", "> It burns.\nStill.\n", In_Reply_To="<ticket@example.org>")
+    post.send("desk+tickets@example.org", reply)
+    wait_until(lambda: len(post.call("GET", "/apps/desk/tickets").json[0]["messages"]) == 2, "the answer")
+    (ticket,) = post.call("GET", "/apps/desk/tickets").json
+    assert [message["text"] for message in ticket["messages"]] == ["It burns.", "Still."]
+
+
+def test_a_mail_as_large_as_may_be_reaches_its_script(own_post: MailPlatform) -> None:
+    own_post.deploy("heavy", "told", "#{n: ctx.event.data.attachments[0].content.len, s: ctx.event.data.size}")
+    set_trigger(own_post, "heavy", "inbox", kind="email", script="told")
+    message = mail()
+    message.add_attachment(b"x" * (7 * SIZE), maintype="application", subtype="octet-stream", filename="x")
+    own_post.send("heavy+inbox@example.org", message)
+    told = own_post.told("heavy")
+    assert told["n"] == len(base64.b64encode(b"x" * (7 * SIZE)))
+    assert 9 * SIZE < told["s"] < 10 * SIZE
+
+
 def test_who_is_nobody_is_refused_at_once(post: MailPlatform) -> None:
     made(post, "strict", senders="*@example.org")
     for address, said in {

@@ -23,6 +23,7 @@ ROUTES = {
     "primes": ["GET /primes/{limit}"],
     "orders": ["POST /orders", "GET /orders/{id}"],
     "invoice": [],
+    "mail": ["GET /tickets"],
 }
 TRIGGERS = {"invoice": ["topic", "invoice", "topic=orders.created"]}
 JSON = {"Content-Type": "application/json"}
@@ -122,3 +123,25 @@ def test_orders_are_published_and_get_invoices_one_after_the_other(examples: Pla
     ]
     assert call(examples, "POST", "/orders", {"total": 1}).status == 422
     assert call(examples, "GET", "/orders/none").status == 404
+
+
+def test_mail_opens_tickets_and_answers_join_them(examples: Platform) -> None:
+    examples.run("triggers", "set", "examples/tickets", "email", "mail", "senders=*@example.org")
+    first = {
+        "from": {"name": "Ada", "address": "ada@example.org"}, "subject": "The printer burns", "message_id": "<1@x>",
+        "in_reply_to": None, "references": [], "date": "2026-03-28T12:00:00Z", "text": "Help!\n",
+        "attachments": [{"name": "fire.jpg", "size": 1234}],
+    }  # fmt: skip
+    answer = {
+        **first,
+        "message_id": "<2@x>",
+        "in_reply_to": "<1@x>",
+        "text": "> Help!\nOn our way.\n",
+        "attachments": [],
+    }
+    for mail in (first, answer):
+        examples.run("triggers", "fire", "examples/tickets", "-d", json.dumps(mail))
+    (ticket,) = call(examples, "GET", "/tickets").json
+    assert ticket["subject"] == "The printer burns"
+    assert [message["text"] for message in ticket["messages"]] == ["Help!", "On our way."]
+    assert ticket["messages"][0]["files"] == ["fire.jpg (1234 bytes)"]
