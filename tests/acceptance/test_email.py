@@ -33,8 +33,8 @@ FROM = "ada@example.org"
 class MailPlatform(Platform):
     """A platform that takes mail."""
 
-    def __init__(self, data: Path, **settings: str) -> None:
-        self.smtp_port = free_port()
+    def __init__(self, data: Path, *, smtp_port: int | None = None, **settings: str) -> None:
+        self.smtp_port = smtp_port or free_port()
         super().__init__(data, smtp_listen=f"127.0.0.1:{self.smtp_port}", **settings)
 
     def client(self, **options: Any) -> smtplib.SMTP:
@@ -404,8 +404,5 @@ def _self_signed(certificate: Path, key: Path) -> None:
 def test_the_doctor_and_the_start_say_what_is_wrong_with_the_port(post: MailPlatform, data: Path) -> None:
     said = post.run("doctor", expect=None).stdout
     assert f"taken on 127.0.0.1:{post.smtp_port}" in said
-    second = MailPlatform(data)
-    second.smtp_port = post.smtp_port
-    second._settings["smtp_listen"] = f"127.0.0.1:{post.smtp_port}"
-    refused = second.run("up", expect=1).stderr
+    refused = MailPlatform(data, smtp_port=post.smtp_port).run("up", expect=1).stderr
     assert f"PICLOUD_SMTP_LISTEN=127.0.0.1:{post.smtp_port + 1}" in refused
