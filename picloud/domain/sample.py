@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from picloud.domain.control_events import CONTROL_EVENTS, is_matched
 from picloud.domain.invocation import Content, EventInput
 from picloud.domain.message import sent_text
 from picloud.domain.tick import due_text
-from picloud.domain.trigger_config import Config, Cron, DeadLetter, Log, Queue, Topic
+from picloud.domain.trigger_config import Config, Cron, DeadLetter, Email, Log, Queue, Topic
 
 _WORD: Final = "sample"
 
@@ -26,12 +27,65 @@ def sample_event(config: Config, *, invocation: UUID, app: str, now: datetime) -
         case Queue():
             return _event(_message(invocation, now), {"id": 7, "name": _WORD})
         case DeadLetter(script=script):
-            return _event(
-                {"invocation": str(invocation), "script": script or _WORD},
-                {"error": {"kind": "ErrorRuntime", "message": _WORD}, "attempts": 3},
-            )
+            return _event({}, _death(script or _WORD, invocation, now))
         case Log(events=pattern):
-            return _event({"event": pattern.replace("*", "Sample"), "at": sent_text(now), "app": app}, {})
+            return _event({}, _platform_event(pattern, app, invocation, now))
+        case Email():
+            mail = _mail(now)
+            envelope = {
+                "from": "ada@example.org",
+                "to": f"{app}+{_WORD}@example.org",
+                "detail": "",
+                "client": "192.0.2.1",
+            }
+            return _event(envelope | {"raw_sha256": "0" * 64}, mail)
+
+
+def _death(script: str, invocation: UUID, now: datetime) -> dict[str, Any]:
+    error = {"kind": "ErrorRuntime", "message": _WORD, "line": 1, "column": 1, "call_stack": []}
+    request = {"method": "POST", "path": f"/{_WORD}", "params": {}, "query": {}, "headers": {}}
+    return {
+        "invocation": str(invocation),
+        "script": script,
+        "version": 1,
+        "trigger": {"kind": "http", "name": f"POST /{_WORD}"},
+        "reason": "attempt 3 of 3 failed",
+        "attempts": 3,
+        "error": error,
+        "requested_at": sent_text(now),
+        "died_at": sent_text(now),
+        "input": {"request": request | {"body": "{}", "body_bytes": 2, "body_cut": False}},
+        "replay_of": None,
+        "correlation_id": str(invocation),
+    }
+
+
+def _platform_event(pattern: str, app: str, stream: UUID, now: datetime) -> dict[str, Any]:
+    """The first type that the pattern means, without content: each type says something else."""
+    type_name = next((name for name in CONTROL_EVENTS if is_matched(pattern, name)), pattern)
+    told = {"type": type_name, "position": 1, "time": sent_text(now), "actor": f"token:{_WORD}", "app": app}
+    return told | {"stream": str(stream), "version": 1, "content": {}}
+
+
+def _mail(now: datetime) -> dict[str, Any]:
+    sender = {"name": "Ada", "address": "ada@example.org"}
+    return {
+        "from": sender,
+        "to": [{"name": "", "address": "demo@example.org"}],
+        "cc": [],
+        "reply_to": [],
+        "subject": _WORD,
+        "date": due_text(now),
+        "message_id": f"<{_WORD}@example.org>",
+        "in_reply_to": None,
+        "references": [],
+        "headers": {"subject": [_WORD]},
+        "text": "It burns.",
+        "html": None,
+        "attachments": [],
+        "size": 200,
+        "defects": [],
+    }
 
 
 def fired_attributes(config: Config, sample: EventInput) -> dict[str, str]:
