@@ -23,15 +23,15 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from picloud.domain.duration import parse_duration
-from picloud.domain.errors import DomainError, Invalid
 from picloud.domain.firing import PLAIN, Order, Target
-from picloud.domain.flow import check_key, check_priority
 from picloud.domain.invocation import EventInput, Requested, RetryPolicy
+from picloud.domain.message import BYTES, JSON, order_of
 from picloud.domain.metadata import Metadata
 from picloud.domain.names import stream_id
 from picloud.domain.trigger import MAX_ATTEMPTS, Delivery
-from picloud.log.contents import pack
+from picloud.log.contents import content_of, store
 from picloud.postgres.sessions import Sessions
+from picloud.services.arguments import OF_ORDER, Options, json_of, name_of, options_of, refused_as
 from picloud.services.work import ServiceError, Work
 
 KIND: Final = "invoke"
@@ -40,6 +40,8 @@ MAX_INVOKED: Final = 1_000
 MAX_QUOTED: Final = 200
 """Characters of a callee's answer in the error that tells of it."""
 
+_START: Final = "invoke::start"
+_RUN: Final = "invoke::run"
 _ONCE: Final = Delivery(retry=RetryPolicy())
 
 
@@ -86,31 +88,33 @@ class Invoke:
 
     def start(self, work: Work, script: Any, data: Any, options: Any = None) -> str:
         """Have ``script`` run on ``data`` when this run has succeeded; return the invocation's id."""
-        function, now = "invoke::start", datetime.now(UTC)
-        given = _options(function, options, _OF_START)
+        now = datetime.now(UTC)
+        given = options_of(_START, options, _OF_START)
+        attempts = given.pop("attempts", Delivery().retry.attempts)
+        with refused_as(_START):
+            order = order_of(now=now, **given)
+            delivery = Delivery(retry=replace(Delivery().retry, attempts=attempts)).check()
+        requested, content = self._requested(work, _START, (script, data), delivery, now=now, order=order)
         try:
-            order, delivery = _order(given, now), _delivery(given)
-        except Invalid as error:
-            raise ServiceError(f"{function}: {_said(error)}") from None
-        requested = self._requested(work, function, (script, data), delivery, now=now, order=order)
-        work.ask([requested])
+            work.ask([requested], [content] if _is_apart(requested) else [])
+        except ServiceError as error:
+            raise ServiceError(f"{_START}: {error}") from None
         return str(requested.originator_id)
 
     def run(self, work: Work, script: Any, data: Any, options: Any = None) -> Any:
         """The answer of ``script`` to ``data``: JSON as its value, a text, a blob, None for 204."""
-        function, now = "invoke::run", datetime.now(UTC)
-        given = _options(function, options, _OF_RUN)
-        left_ms = work.caller.deadline_ms - time.time_ns() // 1_000_000
-        try:
-            timeout_ms = (
-                parse_duration(given["timeout"], field="timeout", least_ms=1) if "timeout" in given else left_ms
-            )
-        except Invalid as error:
-            raise ServiceError(f"{function}: {_said(error)}") from None
+        now = datetime.now(UTC)
+        given = options_of(_RUN, options, _OF_RUN)
+        timeout_ms = left_ms = work.caller.deadline_ms - time.time_ns() // 1_000_000
+        if "timeout" in given:
+            with refused_as(_RUN):
+                timeout_ms = parse_duration(given["timeout"], field="timeout", least_ms=1)
         timeout_ms = min(timeout_ms, left_ms)
         if timeout_ms <= 0:
-            raise ServiceError(f"{function}: the caller's own time is over")
-        requested = self._requested(work, function, (script, data), _ONCE, now=now)
+            raise ServiceError(f"{_RUN}: the caller's own time is over")
+        requested, content = self._requested(work, _RUN, (script, data), _ONCE, now=now)
+        if _is_apart(requested):
+            store([content], self._sessions)
         requested = replace(requested, expires=now + timedelta(milliseconds=timeout_ms))
         caller, callee = work.caller, f"{requested.app}/{requested.script}"
         metadata = Metadata(work.app, f"script:{caller.title}", caller.correlation_id, caller.invocation)
@@ -133,7 +137,8 @@ class Invoke:
         *,
         now: datetime,
         order: Order = PLAIN,
-    ) -> Requested:
+    ) -> tuple[Requested, bytes]:
+        """What is to be run, and its data."""
         name, data = asked
         callee = self._callee(work.app, function, name)
         content, content_type = _content(function, data)
@@ -151,22 +156,15 @@ class Invoke:
             delivery=delivery,
         )
         attributes = {"caller": caller.title, "caller_invocation": str(caller.invocation)}
-        event = EventInput(attributes, pack(content, self._sessions), content_type)
-        try:
+        event = EventInput(attributes, content_of(content), content_type)
+        invocation = _invocation_id(work, function, callee.name, content)
+        with refused_as(function):
             return target.request(
-                _invocation_id(work, function, callee.name, content),
-                event,
-                now=now,
-                order=order,
-                payload=content,
-                callers=caller.chain,
-            )
-        except DomainError as error:
-            raise ServiceError(f"{function}: {_said(error)}") from None
+                invocation, event, now=now, order=order, payload=content, callers=caller.chain
+            ), content
 
     def _callee(self, app: str, function: str, name: Any) -> Callee:
-        if not isinstance(name, str):
-            raise ServiceError(f"{function} takes the name of a script as a string, not {_kind(name)}")
+        name = name_of(name, function, "name of a script")
         scripts = self._scripts(app)
         callee = scripts.get(name)
         if callee is None:
@@ -178,6 +176,11 @@ class Invoke:
         return callee
 
 
+def _is_apart(requested: Requested) -> bool:
+    """Whether the request names its data by a hash, so that it has to be stored."""
+    return requested.event is not None and requested.event.data.sha256 is not None
+
+
 def _invocation_id(work: Work, function: str, callee: str, content: bytes) -> UUID:
     """The same for the same question: by which call of which attempt, to whom, on what."""
     caller = work.caller
@@ -185,76 +188,12 @@ def _invocation_id(work: Work, function: str, callee: str, content: bytes) -> UU
     return stream_id(function, *about)
 
 
-_OF_START: Final[dict[str, tuple[type, str]]] = {
-    "delay": (str, 'a string such as "5m"'),
-    "due": (str, 'a string such as "2030-01-31T08:00:00Z"'),
-    "ordering_key": (str, "a string"),
-    "priority": (int, "an integer from 0 to 9"),
-    "attempts": (int, f"an integer from 1 to {MAX_ATTEMPTS}"),
-}
-_OF_RUN: Final[dict[str, tuple[type, str]]] = {"timeout": (str, 'a string such as "500ms"')}
-
-
-def _options(function: str, options: Any, known: dict[str, tuple[type, str]]) -> dict[str, Any]:
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        raise ServiceError(f"{function} takes its options as a map, such as #{{{next(iter(known))}: …}}, "
-                           f"not {_kind(options)}")  # fmt: skip
-    for name, value in options.items():
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
-            raise ServiceError(f"{function} has no option {name[:40]!r}: {meant}")
-        wanted, said = known[name]
-        if type(value) is not wanted:
-            raise ServiceError(f"{function}: {name} is {said}, not {_kind(value)}")
-    return dict(options)
-
-
-def _order(given: Mapping[str, Any], now: datetime) -> Order:
-    if "delay" in given and "due" in given:
-        raise Invalid("delay and due exclude each other", field="due")
-    due: datetime | None = None
-    if "delay" in given:
-        due = now + timedelta(milliseconds=parse_duration(given["delay"], field="delay"))
-    elif "due" in given:
-        due = _due(given["due"])
-    priority = check_priority(given["priority"]) if "priority" in given else None
-    return Order(
-        due=due, ordering_key=check_key(given.get("ordering_key", ""), field="ordering_key"), priority=priority
-    )
-
-
-def _due(text: str) -> datetime:
-    try:
-        due = datetime.fromisoformat(text)
-    except ValueError:
-        due = None
-    if due is None or due.tzinfo is None:
-        raise Invalid(
-            f"{text[:40]!r} is no time with a zone", field="due", remedy="For example: '2030-01-31T08:00:00Z'."
-        )
-    return due
-
-
-def _delivery(given: Mapping[str, Any]) -> Delivery:
-    if "attempts" not in given:
-        return Delivery()
-    return Delivery(retry=replace(Delivery().retry, attempts=given["attempts"])).check()
+_OF_START: Final[Options] = {**OF_ORDER, "attempts": (int, f"an integer from 1 to {MAX_ATTEMPTS}")}
+_OF_RUN: Final[Options] = {"timeout": (str, 'a string such as "500ms"')}
 
 
 def _content(function: str, data: Any) -> tuple[bytes, str]:
-    if isinstance(data, bytes):
-        content, content_type = data, "application/octet-stream"
-    elif data is None:
-        content, content_type = b"", "application/json"
-    else:
-        try:
-            text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            content, content_type = text.encode(), "application/json"
-        except (TypeError, ValueError) as error:
-            raise ServiceError(f"{function}: the data can't be sent as JSON: {error}") from None
+    content, content_type = (data, BYTES) if isinstance(data, bytes) else (json_of(function, data), JSON)
     if len(content) > MAX_DATA_BYTES:
         raise ServiceError(f"{function}: the data has {len(content):,} bytes, more than {MAX_DATA_BYTES:,}")
     return content, content_type
@@ -270,12 +209,3 @@ def _value(answer: Answered) -> Any:
         except ValueError:
             return answer.body.decode("utf-8", "replace")
     return answer.body.decode("utf-8", "replace") if kind.startswith("text/") else answer.body
-
-
-def _said(error: DomainError) -> str:
-    return f"{error.message}. {error.remedy}" if error.remedy else error.message
-
-
-def _kind(value: Any) -> str:
-    names = {type(None): "()", bool: "bool", int: "i64", float: "f64", bytes: "blob", list: "array", dict: "map"}
-    return names.get(type(value), "string")

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from picloud.domain.message import Message, Posted
-from picloud.services.messages import message_of, name_of, post, refused_as
+from picloud.services.arguments import name_of, refused_as
+from picloud.services.messages import message_of, post
 from picloud.services.work import Work
 
 Send = Callable[[str, str, Sequence[Message], tuple[str, ...]], Posted]
