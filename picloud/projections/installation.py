@@ -15,10 +15,12 @@ from picloud.projections.logs import Logs
 from picloud.projections.projection import Projection
 from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
+from picloud.projections.replay_jobs import ReplayJobs
 from picloud.projections.schedules import Schedules
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
-    kind.name: kind for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Schedules, Reactions, Rebuilds)
+    kind.name: kind
+    for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Schedules, Reactions, ReplayJobs, Rebuilds)
 }
 """Every projection there is, by name."""
 

@@ -77,12 +77,13 @@ _LIVE_NODES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationFilter:
-    """Which invocations are asked for; None means any. ``trigger`` is a kind (``http``, ``api``) or a name, such as a
+    """Which invocations are asked for; None means any. ``states`` are several; ``trigger`` is a kind (``http``, ``api``) or a name, such as a
     route's; ``before`` is a position, exclusive; newest first."""
 
     app: str
     script: str | None = None
     state: str | None = None
+    states: list[str] | None = None
     trigger: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -143,6 +144,7 @@ _LETTER_CONDITIONS: Final = {
 _INVOCATION_CONDITIONS: Final = {
     "script": "script = %(script)s",
     "state": "state = %(state)s",
+    "states": "state = ANY(%(states)s)",
     "trigger": "%(trigger)s IN (trigger_kind, trigger_name)",
     "since": "requested_at >= %(since)s",
     "until": "requested_at < %(until)s",
@@ -228,6 +230,29 @@ def dead_letter_of(connection: psycopg.Connection, invocation: UUID) -> Row | No
     return found[0] if found else None
 
 
+def select_letters(connection: psycopg.Connection, wanted: DeadLetterFilter) -> list[UUID]:
+    """Ids of dead letters, in the order of their requests."""
+    return _ids(connection, "dead_letters.letters", wanted, _LETTER_CONDITIONS)
+
+
+def select_invocations(connection: psycopg.Connection, wanted: InvocationFilter) -> list[UUID]:
+    """Ids of invocations, in the order of their requests."""
+    return _ids(connection, "invocations.invocations", wanted, _INVOCATION_CONDITIONS)
+
+
+def count_invocations(connection: psycopg.Connection, wanted: InvocationFilter) -> int:
+    """How many invocations there are of those, whatever the limit."""
+    values, conditions = _chosen(wanted, _INVOCATION_CONDITIONS)
+    query = f"""
+        SELECT count(*)
+        FROM invocations.invocations
+        WHERE {" AND ".join(["app = %(app)s", *conditions])}
+    """
+    row = connection.execute(query.encode(), {"app": wanted.app, **values}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def log_lines(connection: psycopg.Connection, wanted: LogFilter) -> list[Row]:
     """Log lines, oldest first: those behind ``after``, or else the newest (before ``before``)."""
     values, conditions = _chosen(wanted, _LOG_CONDITIONS)
@@ -253,9 +278,61 @@ def load_of_platform(connection: psycopg.Connection) -> Row:
     return _rows(connection, _OUTBOX)[0] | _rows(connection, _LIVE_NODES)[0]
 
 
+_JOB_COLUMNS: Final = """
+    id, app, name, state, source, filter, version, edited, rate, total, reached, asked,
+    asked - succeeded - dead - cancelled AS going_on, succeeded, dead, cancelled, skipped, reasons, note, started_at,
+    started_by, ended_at, started_position AS position
+"""
+
+
+def replay_jobs(connection: psycopg.Connection, app: str, *, before: int | None = None, limit: int = 50) -> list[Row]:
+    """An app's replay jobs, newest first."""
+    query = f"""
+        SELECT {_JOB_COLUMNS}
+        FROM replay_jobs.jobs
+        WHERE app = %(app)s AND (%(before)s::bigint IS NULL OR started_position < %(before)s)
+        ORDER BY started_position DESC
+        LIMIT %(limit)s
+    """
+    return _rows(connection, query, {"app": app, "before": before, "limit": limit})
+
+
+def replay_job(connection: psycopg.Connection, job: UUID) -> Row | None:
+    """One replay job."""
+    found = _rows(connection, f"SELECT {_JOB_COLUMNS} FROM replay_jobs.jobs WHERE id = %s", (job,))
+    return found[0] if found else None
+
+
+def open_replay_jobs(connection: psycopg.Connection) -> list[Row]:
+    """The jobs that ask, or wait for the ends of what they asked for; the oldest first."""
+    query = f"""
+        SELECT {_JOB_COLUMNS}
+        FROM replay_jobs.jobs
+        WHERE state IN ('running', 'finishing')
+        ORDER BY started_position
+    """
+    return _rows(connection, query)
+
+
 def _chosen(wanted: object, known: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     values = {name: getattr(wanted, name) for name in known if getattr(wanted, name) is not None}
     return values, [known[name] for name in values]
+
+
+def _ids(
+    connection: psycopg.Connection, table: str, wanted: DeadLetterFilter | InvocationFilter, known: dict[str, str]
+) -> list[UUID]:
+    values, conditions = _chosen(wanted, known)
+    query = f"""
+        SELECT id
+        FROM {table}
+        WHERE {" AND ".join(["app = %(app)s", *conditions])}
+        ORDER BY requested_position
+        LIMIT %(limit)s
+    """
+    cursor = connection.cursor(binary=True)
+    cursor.execute(query.encode(), {"app": wanted.app, "limit": wanted.limit, **values})
+    return [row[0] for row in cursor.fetchall()]
 
 
 def _rows(connection: psycopg.Connection, query: str, parameters: Any = None) -> list[Row]:

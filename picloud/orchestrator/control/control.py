@@ -22,10 +22,10 @@ Result = TypeVar("Result")
 
 
 class NotCaughtUp(Exception):
-    """The command is stored, at ``position``, but the catalog doesn't show it yet."""
+    """The command is stored, at ``position``, but the ``projection`` doesn't show it yet."""
 
-    def __init__(self, position: int) -> None:
-        super().__init__(f"stored at position {position}, but the catalog has not caught up with it yet")
+    def __init__(self, position: int, projection: str = "catalog") -> None:
+        super().__init__(f"stored at position {position}, but the {projection} has not caught up with it yet")
         self.position = position
 
 
