@@ -42,9 +42,10 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("invocation", "picloud.cli.invocations:invocation", "Show one invocation whole."),
         Entry("invoke", "picloud.cli.invocations:invoke", "Run a script without a route."),
         Entry("replay", "picloud.cli.invocations:replay", "Run an ended invocation's input again."),
-        Entry("dead-letters", "picloud.cli.dead_letters", "List what used up its attempts."),
+        Entry("dead-letters", "picloud.cli.dead_letters", "List what used up its attempts, or show one whole."),
+        Entry("replays", "picloud.cli.replays", "Replay many: list jobs; start, show, pause, resume or abort one."),
         Entry("discard", "picloud.cli.dead_letters:discard", "Give a dead letter up, with a reason."),
-        Entry("cancel", "picloud.cli.invocations:cancel", "Call an invocation off."),
+        Entry("cancel", "picloud.cli.cancel", "Call an invocation off, or many."),
         Entry("events", "picloud.cli.invocations:events", "Show the audit trail."),
     ],
     "Look after it": [

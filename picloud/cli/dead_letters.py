@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import click
 
 from picloud.cli import show
 from picloud.cli.client import Client
+from picloud.cli.invocations import show_whole
+from picloud.cli.lazy import ListingGroup
 from picloud.cli.target import Target, with_target
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
 
-@click.command("dead-letters")
+@click.group("dead-letters", cls=ListingGroup)
+def command() -> None:
+    """List an app's dead letters, or show one whole.
+
+    \b
+      picloud dead-letters demo --text timeout
+      picloud dead-letters show ID           # input, attempts, errors, causes, replays
+      picloud replay ID                      # try again; if that succeeds, the letter is saved
+      picloud replay ID -d @mended.json      # with another body; --patch '{"amount": 5}' changes a part
+      picloud discard ID --reason "sent by mistake"
+      picloud replays start demo --name mend-orders --text timeout    # many of them
+    """
+
+
+@command.command("list")
 @click.argument("app")
 @click.option("--script", help="Only of this script.")
 @click.option(
@@ -29,20 +48,18 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable."
 @click.option("-n", "limit", type=click.IntRange(1), default=25, show_default=True, help="How many.")
 @_JSON
 @with_target
-def command(target: Target, app: str, state: str, limit: int, as_json: bool, **filters: str | None) -> None:
-    """List an app's dead letters, newest first.
-
-    \b
-      picloud dead-letters demo --text timeout
-      picloud replay ID                      # try again; if that succeeds, the letter is saved
-      picloud replay ID -d @mended.json      # with another body
-      picloud discard ID --reason "sent by mistake"
-    """
+def listing(target: Target, app: str, state: str, limit: int, as_json: bool, **filters: str | None) -> None:
+    """List an app's dead letters, newest first."""
     wanted = None if state == "all" else state
     items = list(Client(target).pages("apps", app, "dead-letters", limit=limit, state=wanted, **filters))
     if as_json:
         show.as_json_lines(items)
         return
+    table(items, empty=f"{app} has no such dead letters")
+
+
+def table(items: Iterable[dict[str, Any]], *, empty: str) -> None:
+    """Print dead letters as a table."""
     rows = [
         (
             item["id"],
@@ -58,7 +75,45 @@ def command(target: Target, app: str, state: str, limit: int, as_json: bool, **f
         for item in items
     ]
     headings = ("invocation", "state", "died", "script", "trigger", "attempts", "replays", "saved by", "error")
-    show.table(headings, rows, empty=f"{app} has no such dead letters")
+    show.table(headings, rows, empty=empty)
+
+
+@command.command("show")
+@click.argument("letter", metavar="ID")
+@_JSON
+@with_target
+def showing(target: Target, letter: str, as_json: bool) -> None:
+    """Show one dead letter whole: input, attempts, errors, causes, replays, what became of it.
+
+    ID is that of the invocation that died first, or of any replay of it.
+    """
+    client = Client(target)
+    app = client.get("invocations", letter)["app"]
+    whole = client.get("apps", app, "dead-letters", letter)
+    if as_json:
+        show.as_json(whole)
+        return
+    told = whole["letter"]
+    facts = [
+        ("dead letter", told["id"]),
+        ("state", told["state"]),
+        ("died", f"{show.when(told['died_at'])}: {told['reason']}"),
+        ("error", f"{told['error_kind']}: {told['error_message']}"),
+        ("saved by", told["saved_by"] and f"{told['saved_by']} at {show.when(told['saved_at'])}"),
+        ("discarded", told["discarded_at"] and f"by {told['discarded_by']}: {told['discard_reason']}"),
+        *(("replay", f"{each['id']} {each['state']}" + _by(each)) for each in whole["replays"]),
+    ]
+    for name, value in facts:
+        if value:
+            click.echo(f"{name:<12} {value}")
+    for heading, one in (("as asked for", whole["invocation"]), ("the latest that died", whole["latest"])):
+        if one is not None:
+            click.echo(click.style(f"\n{heading}", bold=True))
+            show_whole(client, one)
+
+
+def _by(replay: dict[str, Any]) -> str:
+    return f", by the job {replay['job']}" if replay["job"] else ""
 
 
 @click.command("discard")

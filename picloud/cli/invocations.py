@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import Any, Final
@@ -70,7 +71,14 @@ def invocation(target: Target, invocation: str, mail: bool, as_json: bool) -> No
     if as_json:
         show.as_json(whole)
         return
+    show_whole(client, whole)
+
+
+def show_whole(client: Client, whole: dict[str, Any]) -> None:
+    """Print everything about an invocation."""
     _facts(whole)
+    for cause in whole["causes"]:
+        click.echo(f"{'caused by':<12} {_cause(cause)}")
     _attempts(client, whole)
     if whole["logs"]:
         click.echo(click.style("\nlogs", bold=True))
@@ -106,6 +114,13 @@ def _facts(whole: dict[str, Any]) -> None:
     for name, value in facts:
         if value:
             click.echo(f"{name:<12} {value}")
+
+
+def _cause(cause: dict[str, Any]) -> str:
+    what = f"{cause['kind']} {cause['app']}/{cause['name']}"
+    if cause["kind"] == "invocation":
+        what = f"{what} {cause['id']}, by {cause['trigger']}"
+    return f"{what}, {cause['actor']}, {show.when(cause['at'])}"
 
 
 def _letter(whole: dict[str, Any]) -> str:
@@ -244,15 +259,19 @@ def events(target: Target, limit: int, oldest_first: bool, as_json: bool, **filt
 @click.argument("invocation", metavar="ID")
 @click.option("--version", default="current", show_default=True, help="current, original, or a number.")
 @click.option("-d", "--body", help="Another body than the input's; @FILE takes it from a file, @- from standard input.")
+@click.option("--patch", help="A JSON merge patch (RFC 7396) for the input's body; @FILE takes it from a file.")
 @_WAIT
 @_JSON
 @with_target
-def replay(target: Target, invocation: str, version: str, body: str | None, wait: bool, as_json: bool) -> None:
-    """Run an ended invocation's input again, as a new invocation; the old one stays as it is."""
+def replay(
+    target: Target, invocation: str, version: str, body: str | None, patch: str | None, wait: bool, as_json: bool
+) -> None:
+    """Run an ended invocation's input again, as a new invocation; the old one stays as it is.
+
+    Many at once: see picloud replays.
+    """
     client = Client(target)
-    content: dict[str, str] = {"version": version}
-    if body is not None:
-        content["body"] = read_body(body)
+    content = {"version": version} | edit(body, patch)
     again = client.send("POST", "invocations", invocation, "replay", content=content).json["invocation"]
     follow(client, again, wait=wait, as_json=as_json)
 
@@ -279,6 +298,19 @@ def invoke(target: Target, title: str, body: str, wait: bool, as_json: bool, **c
     content["body"] = read_body(body)
     started = client.send("POST", "apps", app, "scripts", script, "invocations", content=content).json["invocation"]
     follow(client, started, wait=wait, as_json=as_json)
+
+
+def edit(body: str | None, patch: str | None) -> dict[str, Any]:
+    """The fields of a request that say what becomes of payloads, from the options --body and --patch."""
+    content: dict[str, Any] = {}
+    if body is not None:
+        content["body"] = read_body(body)
+    if patch is not None:
+        try:
+            content["patch"] = json.loads(read_body(patch))
+        except ValueError as error:
+            raise click.BadParameter(f"this is no JSON ({error})", param_hint="--patch") from None
+    return content
 
 
 def read_body(body: str) -> str:
@@ -327,17 +359,3 @@ def _end(client: Client, whole: dict[str, Any]) -> None:
     if whole["reply"] is not None:
         _reply(whole["reply"])
     _attempts(client, whole, failed=True)
-
-
-@click.command("cancel")
-@click.argument("invocation", metavar="ID")
-@click.option("--reason", default="called off by hand", show_default=True)
-@_JSON
-@with_target
-def cancel(target: Target, invocation: str, reason: str, as_json: bool) -> None:
-    """Call an invocation off, also while it runs."""
-    Client(target).send("POST", "invocations", invocation, "cancel", content={"reason": reason})
-    if as_json:
-        show.as_json({"invocation": invocation, "cancelled": True, "reason": reason})
-        return
-    click.echo(f"cancelled {invocation}")

@@ -1,4 +1,4 @@
-"""A group of commands that imports a command's module when it is called."""
+"""Groups of commands: one that imports a command's module when it is called, one that lists by itself."""
 
 from __future__ import annotations
 
@@ -57,3 +57,13 @@ class LazyGroup(click.Group):
         for title, entries in self._sections.items():
             with formatter.section(title):
                 formatter.write_dl([(entry.name, entry.help) for entry in entries])
+
+
+class ListingGroup(click.Group):
+    """A group that lists unless a command is named: ``picloud triggers APP`` is ``picloud triggers list APP``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As the base class, with ``list`` put in front of what names no command."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)

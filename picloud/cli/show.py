@@ -19,6 +19,10 @@ STATE_COLOURS: Final = {
     "running": "cyan",
     "live": "green",
     "finished": "green",
+    "finishing": "cyan",
+    "paused": "yellow",
+    "aborted": "red",
+    "saved": "green",
 }
 
 

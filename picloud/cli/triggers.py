@@ -9,6 +9,7 @@ import click
 
 from picloud.cli import show
 from picloud.cli.client import Client
+from picloud.cli.lazy import ListingGroup
 from picloud.cli.scripts import split_title
 from picloud.cli.target import Target, with_target
 
@@ -27,16 +28,7 @@ _FLOW: Final = (
 )
 
 
-class _Triggers(click.Group):
-    """A group whose bare argument lists: ``picloud triggers APP``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group("triggers", cls=_Triggers)
+@click.group("triggers", cls=ListingGroup)
 def command() -> None:
     """List an app's triggers; set, pause, resume, fire or remove one.
 

@@ -1,4 +1,4 @@
-"""A rate as people write it: ``50/s``, ``600/m``, ``10/h``."""
+"""A rate of replays as people write it: ``50/s``, ``600/m``, ``10/1h30m``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from picloud.domain.errors import Invalid
+from picloud.domain.duration import format_duration
+from picloud.domain.flow import parse_rate
 
-_UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000}
-_WHOLE: Final = re.compile(r"(\d{1,6})/([smh])")
+_BARE_UNIT: Final = re.compile(r"/(?=[a-z]+$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,8 @@ class Rate:
 
     @classmethod
     def parse(cls, text: str, *, field: str) -> Rate:
-        """The rate that ``text`` says. Raises :class:`Invalid`."""
-        found = _WHOLE.fullmatch(text)
-        if found is None or int(found[1]) == 0:
-            raise Invalid(
-                f"{text[:60]!r} is no rate: expected a whole number from 1 on, a slash, and s, m or h",
-                field=field,
-                remedy="For example: '50/s', '600/m'.",
-            )
-        return cls(int(found[1]), _UNITS[found[2]])
+        """The rate that ``text`` says: a count, a slash and a duration or a unit. Raises :class:`Invalid`."""
+        return cls(*parse_rate(_BARE_UNIT.sub("/1", text), field=field))
 
     @property
     def interval(self) -> float:
@@ -37,5 +30,8 @@ class Rate:
         return self.per_ms / 1_000 / self.count
 
     def __str__(self) -> str:
-        unit = next((unit for unit, size in _UNITS.items() if size == self.per_ms), f"{self.per_ms}ms")
-        return f"{self.count}/{unit}"
+        span = format_duration(self.per_ms)
+        return f"{self.count}/{span[1:] if span in _ONE else span}"
+
+
+_ONE: Final = frozenset({"1ms", "1s", "1m", "1h", "1d"})

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from picloud.domain.errors import Conflict, Invalid
 from picloud.domain.invocation import Content
@@ -62,10 +62,8 @@ class Edit:
     body: Content | None = None
     patch: str | None = None
 
-    @property
-    def is_none(self) -> bool:
-        """Whether payloads stay as they are."""
-        return self.body is None and self.patch is None
+
+AS_IT_WAS: Final = Edit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class ReplayJobStarted:
     selection: str
     count: int
     version: str = CURRENT
-    edit: Edit = Edit()
+    edit: Edit = AS_IT_WAS
     rate: Rate | None = None
 
 
@@ -185,9 +183,14 @@ def job_id(app: str, name: str) -> UUID:
     return stream_id("replay_job", app, name)
 
 
-def replay_id(job: UUID, invocation: UUID) -> UUID:
-    """The stream of the replay that the job asks for: asked for twice, it is one."""
-    return uuid5(job, str(invocation))
+def replay_id(job: UUID, number: int) -> UUID:
+    """The stream of the replay of the selection's member ``number``: asked for twice, it is one.
+
+    A UUID of version 8 (RFC 9562) made of the job's and the number, so that the replays of one commit, which are due
+    at the same time, sort as they were asked for.
+    """
+    value = job.int & ~0xFFFFFF | number
+    return UUID(int=value & ~(0xF << 76) | 0x8 << 76)
 
 
 def selection_content(invocations: list[UUID]) -> bytes:
@@ -209,7 +212,7 @@ class Order:
     name: str
     chosen: Chosen
     version: str = CURRENT
-    edit: Edit = Edit()
+    edit: Edit = AS_IT_WAS
     rate: Rate | None = None
 
     def check(self) -> Order:

@@ -13,6 +13,7 @@ from picloud.log.listener import Listener
 from picloud.manager.node_watch import NodeWatch
 from picloud.manager.reactions import Reactor
 from picloud.manager.rebuild_jobs import RebuildJobs
+from picloud.manager.replays import Replays
 from picloud.manager.retention import Retention
 from picloud.manager.scheduler import Scheduler
 from picloud.postgres.sessions import Sessions
@@ -21,6 +22,7 @@ from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
 from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
+from picloud.projections.replay_jobs import ReplayJobs
 
 
 class LeaderTerm:
@@ -42,6 +44,7 @@ class LeaderTerm:
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._scheduler = Scheduler(appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._reactor = Reactor(appender=self._appender, sessions=self._sessions)
+        self._replays = Replays(appender=self._appender, sessions=self._sessions)
         self._retention = Retention(
             appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
         )
@@ -54,6 +57,7 @@ class LeaderTerm:
         self._node_watch.start()
         self._scheduler.start().link_exception(self._part_failed)
         self._reactor.start().link_exception(self._part_failed)
+        self._replays.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
         self._listener.start()
 
@@ -62,6 +66,7 @@ class LeaderTerm:
         self._listener.stop()
         self._retention.stop()
         self._reactor.stop()
+        self._replays.stop()
         self._scheduler.stop()
         self._node_watch.stop()
         self._rebuild_jobs.stop()
@@ -72,6 +77,8 @@ class LeaderTerm:
     def _projection_changed(self, name: str) -> None:
         if name == Rebuilds.name:
             self._rebuild_jobs.look()
+        elif name == ReplayJobs.name:
+            self._replays.look()
         elif name == DeadLetters.name:
             self._retention.look()
         elif name == Reactions.name:

@@ -77,8 +77,8 @@ _LIVE_NODES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationFilter:
-    """Which invocations are asked for; None means any. ``states`` are several; ``trigger`` is a kind (``http``, ``api``) or a name, such as a
-    route's; ``before`` is a position, exclusive; newest first."""
+    """Which invocations are asked for; None means any. ``states`` are several; ``trigger`` is a kind (``http``,
+    ``api``) or a name, such as a route's; ``before`` is a position, exclusive; newest first."""
 
     app: str
     script: str | None = None

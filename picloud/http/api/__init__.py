@@ -13,6 +13,7 @@ import falcon
 
 from picloud.http.api import (
     apps,
+    cancellations,
     dead_letters,
     events,
     health,
@@ -23,6 +24,7 @@ from picloud.http.api import (
     openapi,
     projections,
     queues,
+    replays,
     routes,
     scripts,
     tokens,
@@ -45,7 +47,9 @@ OPERATIONS: Final[list[Operation]] = [
     *queues.OPERATIONS,
     *invocations.OPERATIONS,
     *mail.OPERATIONS,
+    *cancellations.OPERATIONS,
     *dead_letters.OPERATIONS,
+    *replays.OPERATIONS,
     *logs.OPERATIONS,
     *events.OPERATIONS,
     *projections.OPERATIONS,

@@ -1,17 +1,21 @@
-"""Dead letters: listed, and given up. They are replayed as invocations are."""
+"""Dead letters: listed, shown, and given up. They are replayed as invocations are, or by a replay job."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from picloud.domain.access import Role
+from picloud.domain.errors import NotFound
 from picloud.http.api.events import cursor_position
-from picloud.http.api.invocations import stream_of
+from picloud.http.api.invocations import stream_of, whole_with_causes
 from picloud.http.api.operation import Operation, Reply, Request
+from picloud.http.api.replay_schemas import DeadLetterWhole
 from picloud.http.api.schemas import DeadLetterList, DeadLetterQuery, Discard
+from picloud.log.reader import read_stream
 from picloud.orchestrator.control import invocations as control
 from picloud.orchestrator.control.apps import existing_app
-from picloud.projections.queries import DeadLetterFilter
+from picloud.projections.letters import replays_of
+from picloud.projections.queries import DeadLetterFilter, dead_letter_of
 from picloud.projections.queries import dead_letters as list_dead_letters
 
 
@@ -36,6 +40,29 @@ def _list(request: Request) -> Reply:
     return Reply(content={"items": rows, "next": following})
 
 
+def _show(request: Request) -> Reply:
+    """The letter that the id belongs to: its own, or that of a replay of it."""
+    app, wanted = request.params["app"], request.id("letter")
+    with request.context.sessions.session() as connection:
+        existing_app(connection, app)
+        letter = dead_letter_of(connection, wanted)
+        if letter is None or letter["app"] != app:
+            raise NotFound(
+                f"{wanted} is no dead letter of {app}, or was purged",
+                field="letter",
+                remedy="See picloud dead-letters; picloud invocation shows what the log has of any invocation.",
+            )
+        first = read_stream(connection, letter["id"])
+        latest = read_stream(connection, letter["died_as"]) if letter["died_as"] != letter["id"] else None
+        content = {
+            "letter": letter,
+            "replays": replays_of(connection, letter["id"]),
+            "invocation": whole_with_causes(request, connection, first),
+            "latest": None if latest is None else whole_with_causes(request, connection, latest),
+        }
+    return Reply(content=content)
+
+
 def _discard(request: Request) -> Reply:
     stream_of(request, Role.EDITOR)
     control.discard(request.context.control, request.command, request.id("invocation"), request.body["reason"])
@@ -47,6 +74,10 @@ OPERATIONS: Final = [
         method="GET", path="/apps/{app}/dead-letters", summary="List an app's dead letters, newest first",
         tag="dead letters", role=Role.VIEWER, handler=_list, query=DeadLetterQuery, reply=DeadLetterList,
         problems=(404,),
+    ),
+    Operation(
+        method="GET", path="/apps/{app}/dead-letters/{letter}", summary="One dead letter, whole, with its replays",
+        tag="dead letters", role=Role.VIEWER, handler=_show, reply=DeadLetterWhole, problems=(404,),
     ),
     Operation(
         method="POST", path="/invocations/{invocation}/discard", summary="Give a dead letter up, with a reason",

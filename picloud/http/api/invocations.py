@@ -8,6 +8,7 @@ import time
 from typing import Any, Final
 
 import msgspec
+import psycopg
 
 from picloud.domain.access import Role
 from picloud.domain.errors import Disabled, NotFound
@@ -27,6 +28,7 @@ from picloud.domain.invocation import (
 )
 from picloud.http.api.events import as_event, cursor_position
 from picloud.http.api.operation import Operation, Reply, Request
+from picloud.http.api.replays import edit_of
 from picloud.http.api.schemas import (
     Accepted,
     Cancel,
@@ -38,6 +40,7 @@ from picloud.http.api.schemas import (
     Wait,
 )
 from picloud.http.auth import require
+from picloud.log.causes import causes_of
 from picloud.log.contents import pack
 from picloud.log.reader import RecordedEvent, read_stream
 from picloud.orchestrator.catalog import ScriptEntry
@@ -72,15 +75,42 @@ def _list(request: Request) -> Reply:
 
 
 def _show(request: Request) -> Reply:
-    whole = _whole(stream_of(request, Role.VIEWER))
-    invocation = request.id("invocation")
-    if whole["ended_at"] is None and request.query["wait"]:
+    stream = stream_of(request, Role.VIEWER)
+    if request.query["wait"] and _whole(stream)["ended_at"] is None:
         with contextlib.suppress(NoAnswerYet):
-            request.context.node.invoker.wait(invocation, timeout=request.query["wait"])
-        whole = _whole(stream_of(request, Role.VIEWER))
+            request.context.node.invoker.wait(stream[0].stream_id, timeout=request.query["wait"])
+        stream = stream_of(request, Role.VIEWER)
     with request.context.sessions.session() as connection:
-        letter = dead_letter_of(connection, invocation)
-    return Reply(content=whole | {"dead_letter": letter})
+        return Reply(content=whole_with_causes(request, connection, stream))
+
+
+def whole_with_causes(request: Request, connection: psycopg.Connection, stream: list[RecordedEvent]) -> dict[str, Any]:
+    """Everything that the stream tells, and what led to it, as far as the caller may see that."""
+    causes = [
+        _cause(recorded)
+        for recorded in causes_of(connection, stream[0])
+        if request.caller.may(Role.VIEWER, recorded.app)
+    ]
+    return _whole(stream) | {"causes": causes, "dead_letter": dead_letter_of(connection, stream[0].stream_id)}
+
+
+def _cause(recorded: RecordedEvent) -> dict[str, Any]:
+    event: Any = recorded.event
+    kind, name, trigger = _KINDS.get(recorded.type, "other"), getattr(event, "name", ""), None
+    if isinstance(event, Requested):
+        name, trigger = event.script, event.trigger.kind
+    return {
+        "id": recorded.stream_id,
+        "kind": kind,
+        "app": recorded.app,
+        "name": name,
+        "trigger": trigger,
+        "actor": recorded.actor,
+        "at": recorded.at,
+    }
+
+
+_KINDS: Final = {"Requested": "invocation", "ReplayJobStarted": "replay job", "TriggerCreated": "trigger"}
 
 
 def _run(request: Request) -> Reply:
@@ -120,13 +150,12 @@ def _run(request: Request) -> Reply:
 
 def _replay(request: Request) -> Reply:
     stream_of(request, Role.EDITOR)
-    given = request.body["body"]
     again = control.replay(
         request.context.control,
         request.command,
         request.id("invocation"),
         request.body["version"].lower(),
-        body=None if given is None else pack(given.encode("utf-8", "replace"), request.context.sessions),
+        edit=edit_of(request.body, request.context.sessions),
     )
     return Reply(status=202, content={"invocation": again}, headers={"Location": f"/api/v1/invocations/{again}"})
 

@@ -409,6 +409,19 @@ class DeadLetterOut(Schema):
     position = fields.Int(required=True)
 
 
+class Cause(Schema):
+    """What led to an invocation, directly or not: an `invocation` (`name` is its script), a `replay job`, a `trigger`;
+    `actor` is who asked for it."""
+
+    id = fields.UUID(required=True)
+    kind = fields.Str(required=True)
+    app = fields.Str(required=True)
+    name = fields.Str(required=True)
+    trigger = fields.Str(required=True, allow_none=True)
+    actor = fields.Str(required=True)
+    at = fields.DateTime(required=True)
+
+
 class InvocationWhole(Schema):
     """One invocation with everything that is known of it."""
 
@@ -431,6 +444,7 @@ class InvocationWhole(Schema):
     reason = fields.Str(required=True, allow_none=True)
     discard_reason = fields.Str(required=True, allow_none=True)
     dead_letter = fields.Nested(DeadLetterOut, required=True, allow_none=True)
+    causes = fields.List(fields.Nested(Cause), required=True, metadata={"description": "The direct one first."})
     attempts = fields.List(fields.Dict(), required=True)
     logs = fields.List(fields.Dict(), required=True)
     events = fields.List(fields.Dict(), required=True)
@@ -455,10 +469,12 @@ class Accepted(Schema):
 
 
 class Replay(Schema):
-    """On which version: `current`, `original` or a number. A `body` takes the place of the input's."""
+    """On which version: `current`, `original` or a number. A `body` takes the place of the input's; a `patch` is a JSON
+    merge patch (RFC 7396) that is laid over it."""
 
     version = fields.Str(load_default="current", validate=validate.Length(1, 20))
     body = fields.Str(load_default=None, allow_none=True)
+    patch = fields.Raw(load_default=None, allow_none=True, metadata={"description": "A JSON object."})
 
 
 class Cancel(Schema):

@@ -8,17 +8,16 @@ import psycopg
 
 from picloud.domain import invocation as lifecycle
 from picloud.domain.errors import Conflict, Invalid, NotFound
-from picloud.domain.invocation import Content, Invocation
+from picloud.domain.invocation import Invocation, Requested
 from picloud.domain.metadata import Metadata
+from picloud.domain.replay_job import AS_IT_WAS, CURRENT, ORIGINAL, Edit
 from picloud.domain.script import Script
 from picloud.log.appender import Entry
 from picloud.log.ids import new_id
 from picloud.log.repository import load, load_invocation_with_metadata
 from picloud.orchestrator.cancellation import cancel_wake
 from picloud.orchestrator.control.control import Command, Control
-
-CURRENT = "current"
-ORIGINAL = "original"
+from picloud.orchestrator.control.payload import edited
 
 
 def existing_invocation(connection: psycopg.Connection, invocation: UUID) -> tuple[Invocation, Metadata]:
@@ -34,10 +33,10 @@ def existing_invocation(connection: psycopg.Connection, invocation: UUID) -> tup
     return found
 
 
-def replay(control: Control, command: Command, invocation: UUID, version: str, *, body: Content | None = None) -> UUID:
+def replay(control: Control, command: Command, invocation: UUID, version: str, *, edit: Edit = AS_IT_WAS) -> UUID:
     """Make a new invocation from an ended one's input, and return its id once it is committed; it runs on its own.
 
-    ``version`` is ``current``, ``original`` or a number; ``body`` takes the place of the input's.
+    ``version`` is ``current``, ``original`` or a number; ``edit`` says what becomes of the payload.
     Raises :class:`NotFound`, :class:`Invalid` or :class:`Conflict`.
     """
     again = new_id()
@@ -45,7 +44,8 @@ def replay(control: Control, command: Command, invocation: UUID, version: str, *
     def use_case() -> None:
         with control.sessions.session() as connection:
             state, asked = existing_invocation(connection, invocation)
-            number, sha256 = _version(connection, state, version)
+            number, sha256 = version_of(connection, state.requested, version)
+        body = edited(edit, state.requested, control.sessions)
         replayed, requested = lifecycle.replay(state, again, number=number, sha256=sha256, body=body)
         metadata = Metadata(asked.app, command.actor, asked.correlation_id, invocation)
         control.appender.append([Entry(replayed, metadata), Entry(requested, metadata)])
@@ -79,8 +79,10 @@ def discard(control: Control, command: Command, invocation: UUID, reason: str) -
     control.decide(use_case)
 
 
-def _version(connection: psycopg.Connection, state: Invocation, version: str) -> tuple[int, str]:
-    asked = state.requested
+def version_of(connection: psycopg.Connection, asked: Requested, version: str) -> tuple[int, str]:
+    """Number and SHA-256 of the version that a replay of what was asked is to run: ``current``, ``original`` or a
+    number. Raises :class:`NotFound`, :class:`Conflict` or :class:`Invalid`.
+    """
     if version == ORIGINAL:
         return asked.number, asked.sha256
     script = load(connection, Script, Script.id_of(asked.app, asked.script))
