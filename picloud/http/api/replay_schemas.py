@@ -117,8 +117,8 @@ class CancelFilter(Schema):
 
 
 class CancelMany(Schema):
-    """Which invocations are called off, and why. `up_to` is a position: what was requested behind it goes on; when there
-    is more to do, it is that of the answer before."""
+    """Which invocations are called off, and why. `up_to` is a position: what was requested behind it goes on; to go on
+    with what is left, give that of the answer before."""
 
     filter = fields.Nested(CancelFilter, load_default=dict)
     reason = fields.Str(load_default="called off by hand", validate=validate.Length(1, 500))

@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from picloud.domain import invocation as lifecycle
+from picloud.domain import replay_job
 from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
 from picloud.domain.app import App
@@ -37,7 +38,9 @@ from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.reaction import ReactionSkipped, reaction_id
+from picloud.domain.rate import Rate
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
+from picloud.domain.replay_job import Chosen, Counts, Order, ReplayJob, Skip, replay_id
 from picloud.domain.retention import purge
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
@@ -72,6 +75,7 @@ class History:
     reacted: set[UUID] = field(default_factory=set)
     keys: dict[UUID, int] = field(default_factory=dict)
     rebuilds: list[UUID] = field(default_factory=list)
+    jobs: dict[UUID, ReplayJob] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -93,6 +97,7 @@ class History:
             self._rebuild,
             self._purge,
             self._reaction,
+            self._replay_job,
         ]
         made = 0
         while made < count:
@@ -347,12 +352,51 @@ class History:
         before = START.replace(year=year) + timedelta(microseconds=self.random.getrandbits(40))
         return [Entry(purge(app, before=before, count=3), self._metadata(app))]
 
+    def _replay_job(self) -> list[Entry]:
+        """Begin a job, or do to one whatever it allows; one that is running asks for replays more often than not."""
+        open_jobs = [job for job in self.jobs.values() if job.state not in ("finished", "aborted")]
+        if len(open_jobs) < 2:
+            chosen = Chosen(script=self.random.choice((None, "hello")), state="open", text=self.text())
+            order = Order(
+                app=self.random.choice(APPS),
+                name=f"job-{len(self.jobs)}",
+                chosen=chosen,
+                rate=self.random.choice((None, Rate(50, 1_000))),
+            )
+            started = replay_job.start(order, selection="ab" * 32, count=self.random.randrange(1, 9))
+            return self._of_job(None, started)
+        job = self.random.choice(open_jobs)
+        match self.random.randrange(12):
+            case 0:
+                return self._of_job(job, replay_job.pause(job, self.text()))
+            case 1 | 2 | 3:
+                return self._of_job(job, replay_job.resume(job))
+            case 4:
+                return self._of_job(job, replay_job.abort(job, self.text()))
+            case 5 | 6:
+                return self._of_job(job, replay_job.finish(job, Counts(asked=job.asked)))
+        reached = self.random.randrange(job.reached, job.started.count) + 1 if job.reached < job.started.count else 0
+        skipped = [Skip(self.new_id(), self.text()) for _ in range(job.reached, reached) if self.random.random() < 0.3]
+        advanced = replay_job.advance(job, reached, skipped)
+        entries: list[Entry] = []
+        metadata = Metadata(job.started.app, "replay:job", self.new_id(), job.id)
+        for number in range(job.reached, reached - len(skipped)):
+            ended = [state for state in self.invocations if state.ended]
+            if ended:
+                entries += self._replay(ended, replay_id(job.id, number), metadata)
+        return entries + self._of_job(job, advanced)
+
+    def _of_job(self, job: ReplayJob | None, event: Any) -> list[Entry]:
+        changed = replay_job.evolve(job, event)
+        self.jobs[changed.id] = changed
+        return [Entry(event, self._metadata(changed.started.app))]
+
     def _invocation(self) -> list[Entry]:
         open_ones = [state for state in self.invocations if not state.ended]
         if len(open_ones) < 10 or self.random.random() < 0.2:
             return self.request()
         if self.random.random() < 0.1:
-            return self._replay()
+            return self._replay([state for state in self.invocations if state.ended], self.new_id())
         if self.random.random() < 0.05:
             return self._discard()
         state = self.random.choice(open_ones)
@@ -395,14 +439,14 @@ class History:
         failure = Failure(error=error, lost=self.random.random() < 0.3, usage=usage, logs=logs)
         return lifecycle.fail(state, failure, now=self.now, random=self.random.random())
 
-    def _replay(self) -> list[Entry]:
-        ended = [state for state in self.invocations if state.ended]
+    def _replay(self, ended: list[Invocation], again: UUID, metadata: Metadata | None = None) -> list[Entry]:
         if not ended:
             return []
         state = self.random.choice(ended)
-        replayed, requested = lifecycle.replay(state, self.new_id(), number=9, sha256="99" * 32)
+        replayed, requested = lifecycle.replay(state, again, number=9, sha256="99" * 32)
         born = lifecycle.evolve(None, requested)
-        return self._evolve(state, [replayed]) + self._evolve(born, [], first=requested)
+        entries = self._evolve(state, [replayed]) + self._evolve(born, [], first=requested)
+        return [Entry(entry.event, metadata or entry.metadata) for entry in entries]
 
     def _discard(self) -> list[Entry]:
         dead = [each for each in self.invocations if each.state is lifecycle.State.DEAD and not each.discarded]
