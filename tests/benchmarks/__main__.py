@@ -34,6 +34,7 @@ class Bench:
         self.rounds = 1 if quick else 3
         self.idle_seconds = 10.0 if quick else 60.0
         self.events = 60_000 if quick else 300_000
+        self.letters = 10_000
         self.report = Report()
 
     @contextmanager
@@ -126,6 +127,14 @@ class Bench:
         text = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
         self.report.add("wake, append on one node to start on another", text, "p50 under 4 ms", p50 < 4)
 
+    def replays(self) -> None:
+        """A job over dead letters without a rate: until all were asked for, and until all were run."""
+        with self.platform() as running:
+            history.write_dead_letters(running.dsn, self.letters)
+            asked, ended = history.replay_seconds(running, self.letters)
+        text = f"{self.letters / asked:,.0f} /s asked for, {self.letters / ended:,.0f} /s run to their end"
+        self.report.add(f"bulk replay of {self.letters:,}", f"{text}, {ended:.1f} s in all")
+
     def rebuild(self) -> None:
         """Rebuild of the invocations projection against reading the same rows raw."""
         with self.platform() as running:
@@ -177,7 +186,7 @@ def _yardstick() -> Iterator[int]:
 
 def main() -> int:
     """Run what was asked for; return the exit code."""
-    names = ("start", "requests", "asynchronous", "wake", "rebuild", "cron")
+    names = ("start", "requests", "asynchronous", "wake", "replays", "rebuild", "cron")
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", choices=[*names, []], help="what to measure (default: everything)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
 
+from picloud.domain import invocation as lifecycle
 from picloud.domain.invocation import (
     Content,
+    Failure,
     HttpInput,
     Reply,
     Requested,
+    RunError,
     Started,
     Succeeded,
     Trigger,
@@ -126,6 +130,47 @@ def write_invocations(dsn: str, events: int) -> None:
             ]
         appender.append(entries)
     appender.stop()
+
+
+def write_dead_letters(dsn: str, count: int) -> None:
+    """Append ``count`` dead letters, as failing requests make them."""
+    appender = Appender(dsn)
+    appender.start()
+    with psycopg.connect(dsn) as connection:
+        version = connection.execute(
+            "SELECT current, sha256 FROM catalog.scripts WHERE app = 'bench' AND name = 'outbox'"
+        ).fetchone()
+    assert version is not None
+    failure = Failure(error=RunError("ErrorRuntime", "Runtime error: timeout", 1, 1))
+    for _ in range(count // 100):
+        entries = []
+        for _ in range(100):
+            requested, metadata = _request("bench", "outbox", *version)
+            started = lifecycle.start(lifecycle.evolve(None, requested), _NODE)
+            running = lifecycle.evolve(lifecycle.evolve(None, requested), started)
+            ends = lifecycle.fail(running, failure, now=datetime.now(UTC), random=0.0)
+            entries += [Entry(event, metadata) for event in (requested, started, *ends)]
+        appender.append(entries)
+    appender.stop()
+
+
+def replay_seconds(platform: Platform, count: int) -> tuple[float, float]:
+    """Seconds from the command to replay all dead letters until all were asked for, and until all have ended."""
+    with psycopg.connect(platform.dsn, autocommit=True) as connection:
+        _wait_caught_up(connection)
+    began = time.perf_counter()
+    answer = platform.api("POST", "/apps/bench/replays", {"name": "all"})
+    assert answer.json["count"] == count, answer.text
+    asked = 0.0
+    while True:
+        job = platform.api("GET", "/apps/bench/replays/all").json
+        if not asked and job["reached"] == count:
+            asked = time.perf_counter() - began
+        if job["state"] == "finished":
+            assert job["succeeded"] == count, job
+            return asked, time.perf_counter() - began
+        assert time.perf_counter() < began + 120, job
+        time.sleep(0.05)
 
 
 def raw_read_rate(dsn: str) -> float:
