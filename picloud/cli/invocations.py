@@ -92,7 +92,7 @@ def show_whole(client: Client, whole: dict[str, Any]) -> None:
 
 
 def _facts(whole: dict[str, Any]) -> None:
-    asked = whole["input"]
+    asked, event = whole["input"], whole["event"] or {"attributes": {}, "data": {}}
     facts = [
         ("invocation", whole["id"]),
         ("state", whole["state"] + (f" ({whole['reason']})" if whole["reason"] else "")),
@@ -105,11 +105,13 @@ def _facts(whole: dict[str, Any]) -> None:
         ("key", whole["idempotency_key"]),
         ("discarded", whole["discard_reason"]),
         ("dead letter", _letter(whole)),
-        ("input", f"{asked['method']} {asked['path']}"),
+        ("input", f"{asked['method']} {asked['path']}".strip()),
         ("params", _pairs(asked["params"])),
         ("query", _pairs(asked["query"])),
         ("headers", _pairs(asked["headers"])),
         ("body", _content(asked["body"])),
+        ("event", _pairs(event["attributes"])),
+        ("data", _content(event["data"])),
     ]
     for name, value in facts:
         if value:
