@@ -205,7 +205,7 @@ def selected(content: bytes, start: int, count: int) -> list[UUID]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ReplayOrder:
     """What is to be replayed how; see :class:`ReplayJobStarted`."""
 
     app: str
@@ -215,7 +215,7 @@ class Order:
     edit: Edit = AS_IT_WAS
     rate: Rate | None = None
 
-    def check(self) -> Order:
+    def check(self) -> ReplayOrder:
         """Return it if it can be carried out. Raises :class:`Invalid`."""
         check_script_name(self.name, field="name")
         if self.version not in (CURRENT, ORIGINAL):
@@ -236,7 +236,7 @@ class Order:
         return self
 
 
-def start(order: Order, *, selection: str, count: int) -> ReplayJobStarted:
+def start(order: ReplayOrder, *, selection: str, count: int) -> ReplayJobStarted:
     """Begin a job. Raises :class:`Invalid` for an empty selection, or one that is too large."""
     order.check()
     if count == 0:

@@ -9,7 +9,7 @@ import msgspec
 from picloud.domain.access import Role
 from picloud.domain.errors import Invalid
 from picloud.domain.rate import Rate
-from picloud.domain.replay_job import Edit, Order, job_id
+from picloud.domain.replay_job import Edit, ReplayOrder, job_id
 from picloud.http.api.events import cursor_position
 from picloud.http.api.operation import Operation, Reply, Request
 from picloud.http.api.replay_schemas import (
@@ -40,8 +40,11 @@ def _list(request: Request) -> Reply:
 def _show(request: Request) -> Reply:
     app, name = request.params["app"], request.params["job"]
     with request.context.sessions.session() as connection:
-        control.existing_job(connection, app, name)
-        return Reply(content=replay_job(connection, job_id(app, name)))
+        existing_app(connection, app)
+        row = replay_job(connection, job_id(app, name))
+    if row is None:
+        raise control.no_such_job(app, name)
+    return Reply(content=row)
 
 
 def _start(request: Request) -> Reply:
@@ -73,9 +76,9 @@ def _abort(request: Request) -> Reply:
     return _show(request)
 
 
-def _order(request: Request) -> Order:
+def _order(request: Request) -> ReplayOrder:
     body: dict[str, Any] = request.body
-    return Order(
+    return ReplayOrder(
         app=request.params["app"],
         name=body["name"],
         chosen=control.chosen_from(body["source"], body["filter"]),

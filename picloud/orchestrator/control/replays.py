@@ -19,16 +19,16 @@ from picloud.domain.replay_job import (
     MOST_SELECTED,
     ORIGINAL,
     Chosen,
-    Order,
     ReplayJob,
     ReplayJobEvent,
+    ReplayOrder,
     job_id,
     selection_content,
 )
 from picloud.domain.script import Script
 from picloud.log.appender import Entry, LogUnavailable, StreamConflict
 from picloud.log.contents import put_content
-from picloud.log.reader import read_head, read_stream
+from picloud.log.reader import read_first_events, read_head, read_stream
 from picloud.log.repository import load
 from picloud.orchestrator.control.apps import existing_app
 from picloud.orchestrator.control.control import Command, Control, NotCaughtUp
@@ -60,7 +60,7 @@ class Selection:
     sample: list[dict[str, Any]]
 
 
-def select(control: Control, order: Order) -> Selection:
+def select(control: Control, order: ReplayOrder) -> Selection:
     """Choose what the order means now, with all that is in the log by now.
 
     Raises :class:`NotFound`, :class:`Invalid`, or ``LogUnavailable`` if the lists are far behind the log.
@@ -87,7 +87,7 @@ def select(control: Control, order: Order) -> Selection:
         )
 
 
-def start(control: Control, command: Command, order: Order) -> tuple[UUID, Selection]:
+def start(control: Control, command: Command, order: ReplayOrder) -> tuple[UUID, Selection]:
     """Freeze the selection and begin the job; return its id once it is listed.
 
     Raises what :func:`select` does, and :class:`Conflict` if the name was used.
@@ -95,7 +95,7 @@ def start(control: Control, command: Command, order: Order) -> tuple[UUID, Selec
     order = _checked(order)
     job = job_id(order.app, order.name)
     with control.sessions.session() as connection:
-        if read_stream(connection, job):
+        if read_first_events(connection, [job]):
             raise _name_taken(order)
     selection = select(control, order)
     with control.sessions.session() as connection:
@@ -132,8 +132,13 @@ def existing_job(connection: psycopg.Connection, app: str, name: str) -> ReplayJ
         event: Any = recorded.event
         job = replay_job.evolve(job, event)
     if job is None:
-        raise NotFound(f"there is no replay job {name!r} in {app}", field="job", remedy=f"See picloud replays {app}.")
+        raise no_such_job(app, name)
     return job
+
+
+def no_such_job(app: str, name: str) -> NotFound:
+    """What is told of a name that no job has."""
+    return NotFound(f"there is no replay job {name!r} in {app}", field="job", remedy=f"See picloud replays {app}.")
 
 
 def _change(
@@ -156,7 +161,7 @@ def _change(
     raise Conflict(f"the replay job {app}/{name} is too busy to be changed", remedy="Try again.")
 
 
-def _checked(order: Order) -> Order:
+def _checked(order: ReplayOrder) -> ReplayOrder:
     """The order, with the states that it means if it names none."""
     chosen = order.chosen
     if chosen.source == LETTERS:
@@ -180,7 +185,7 @@ def _checked(order: Order) -> Order:
     return replace(order, chosen=chosen).check()
 
 
-def _check_version(connection: psycopg.Connection, order: Order) -> None:
+def _check_version(connection: psycopg.Connection, order: ReplayOrder) -> None:
     chosen = order.chosen
     if chosen.script is None or order.version == ORIGINAL:
         return
@@ -195,7 +200,7 @@ def _check_version(connection: psycopg.Connection, order: Order) -> None:
         script.version_numbered(int(order.version))
 
 
-def _letter_filter(order: Order) -> DeadLetterFilter:
+def _letter_filter(order: ReplayOrder) -> DeadLetterFilter:
     chosen = order.chosen
     return DeadLetterFilter(
         app=order.app,
@@ -210,7 +215,7 @@ def _letter_filter(order: Order) -> DeadLetterFilter:
     )
 
 
-def _invocation_filter(order: Order) -> InvocationFilter:
+def _invocation_filter(order: ReplayOrder) -> InvocationFilter:
     chosen = order.chosen
     return InvocationFilter(
         app=order.app,
@@ -236,7 +241,7 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _name_taken(order: Order) -> Conflict:
+def _name_taken(order: ReplayOrder) -> Conflict:
     return Conflict(
         f"there was a replay job {order.name!r} in {order.app} already",
         field="name",

@@ -30,7 +30,7 @@ from picloud.domain.invocation import (
 )
 from picloud.domain.metadata import Metadata
 from picloud.domain.rate import Rate
-from picloud.domain.replay_job import Chosen, Edit, Order, ReplayJob, replay_id, selection_content
+from picloud.domain.replay_job import Chosen, Edit, ReplayJob, ReplayOrder, replay_id, selection_content
 from picloud.domain.retention import purge
 from picloud.domain.script import Script
 from picloud.log.appender import Appender, Entry
@@ -147,7 +147,7 @@ def letters(appender: Appender, count: int) -> list[UUID]:
 
 def begin(appender: Appender, session: psycopg.Connection, selection: list[UUID], **order: Any) -> UUID:
     content = put_content(session, selection_content(selection))
-    wanted = Order(app="demo", name=order.pop("name", "mend"), chosen=order.pop("chosen", LETTERS), **order)
+    wanted = ReplayOrder(app="demo", name=order.pop("name", "mend"), chosen=order.pop("chosen", LETTERS), **order)
     event = replay_job.start(wanted, selection=content, count=len(selection))
     appender.append([Entry(event, Metadata("demo", "token:ada", uuid4(), uuid4()))])
     return event.originator_id

@@ -40,7 +40,7 @@ from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.reaction import ReactionSkipped, reaction_id
 from picloud.domain.rate import Rate
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
-from picloud.domain.replay_job import Chosen, Counts, Order, ReplayJob, Skip, replay_id
+from picloud.domain.replay_job import Chosen, Counts, ReplayJob, ReplayOrder, Skip, replay_id
 from picloud.domain.retention import purge
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
@@ -357,7 +357,7 @@ class History:
         open_jobs = [job for job in self.jobs.values() if job.state not in ("finished", "aborted")]
         if len(open_jobs) < 2:
             chosen = Chosen(script=self.random.choice((None, "hello")), state="open", text=self.text())
-            order = Order(
+            order = ReplayOrder(
                 app=self.random.choice(APPS),
                 name=f"job-{len(self.jobs)}",
                 chosen=chosen,

@@ -17,15 +17,15 @@ from picloud.domain.replay_job import (
     Counts,
     Edit,
     JobState,
-    Order,
     ReplayJob,
+    ReplayOrder,
     Skip,
     replay_id,
     selected,
     selection_content,
 )
 
-ORDER = Order(app="demo", name="mend-orders", chosen=Chosen(script="orders"))
+ORDER = ReplayOrder(app="demo", name="mend-orders", chosen=Chosen(script="orders"))
 
 
 def job(count: int = 3) -> ReplayJob:
@@ -96,7 +96,7 @@ def test_a_selection_is_kept_as_it_was() -> None:
         (replace(ORDER, edit=Edit(body=replay_job.Content(text="1"), patch="{}")), "patch"),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused_by_its_field(order: Order, field: str) -> None:
+def test_an_order_that_makes_no_sense_is_refused_by_its_field(order: ReplayOrder, field: str) -> None:
     with pytest.raises(Invalid) as refused:
         order.check()
     assert refused.value.field == field
