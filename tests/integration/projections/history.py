@@ -37,8 +37,8 @@ from picloud.domain.invocation import (
 from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
-from picloud.domain.reaction import ReactionSkipped, reaction_id
 from picloud.domain.rate import Rate
+from picloud.domain.reaction import ReactionSkipped, reaction_id
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
 from picloud.domain.replay_job import Chosen, Counts, ReplayJob, ReplayOrder, Skip, replay_id
 from picloud.domain.retention import purge
