@@ -17,13 +17,14 @@ from pathlib import Path
 from statistics import median
 
 from tests.acceptance.platform import Platform, free_port
-from tests.benchmarks import history, processes, schedules
+from tests.benchmarks import history, outbox, processes, schedules
 from tests.benchmarks.client import Measured, drive, request_bytes
 from tests.benchmarks.report import Report
 from tests.benchmarks.rhai import page
 
 ROOT = Path(__file__).parents[2]
 HELLO = "#{ message: `Hello, ${ctx.request.params.name}!` }"
+HELLO_NOBODY = '"Hello!"'
 
 
 class Bench:
@@ -35,6 +36,7 @@ class Bench:
         self.idle_seconds = 10.0 if quick else 60.0
         self.events = 60_000 if quick else 300_000
         self.letters = 10_000
+        self.messages = 2_000 if quick else 10_000
         self.report = Report()
 
     @contextmanager
@@ -127,6 +129,57 @@ class Bench:
         text = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
         self.report.add("wake, append on one node to start on another", text, "p50 under 4 ms", p50 < 4)
 
+    def fan_out(self) -> None:
+        """One message to 1, 10 and 100 subscribers."""
+        with self.platform() as running:
+            for subscribers in (1, 10, 100):
+                outbox.subscribe(running, subscribers)
+                messages = max(10, self.messages // 4 // subscribers)
+                each, done = outbox.publish_seconds(running, subscribers, messages)
+                text = f"{each:.1f} ms to publish, {messages * subscribers / done:,.0f} runs/s to their end"
+                self.report.add(f"topic, {subscribers} subscribers", text)
+
+    def queues(self) -> None:
+        """Messages of a queue, one by one and in batches, to their end."""
+        with self.platform() as running:
+            running.deploy("bench", "empty", outbox.EMPTY)
+            for name, config, flow in (
+                ("single", {}, {"concurrency": 64}),
+                ("ten", {}, {}),
+                ("batched", {"batch": 50, "batch_wait": "50ms"}, {"concurrency": 8}),
+            ):
+                content = {"kind": "queue", "script": "empty", "config": config, "flow": flow}
+                assert running.api("PUT", f"/apps/bench/triggers/{name}", content).status == 200
+            for name, said in (
+                ("single", "64 runs at a time"),
+                ("ten", "10 runs at a time"),
+                ("batched", "batches of 50"),
+            ):
+                rate = self.messages / outbox.queue_seconds(running, name, self.messages)
+                self.report.add(f"queue, {said}", f"{rate:,.0f} messages/s sent and run to their end")
+
+    def pending(self) -> None:
+        """What a hundred thousand invocations that wait cost those that don't."""
+        count = 100_000
+        with self.platform() as running:
+            # No node is to take them while claims are measured.
+            for process in (*running.processes("gunicorn"), *running.processes("worker")):
+                process.suspend()
+            try:
+                for due, said in ((False, "later"), (True, "due, of another app")):
+                    claim, select = outbox.claims_beside(running.dsn, count, due=due, rounds=200)
+                    text = f"{claim:.2f} ms, {claim / select:.1f} times SELECT 1"
+                    self.report.add(f"claim of one beside {count:,} {said}", text, "under 2 ms", claim < 2)
+            finally:
+                for process in (*running.processes("gunicorn"), *running.processes("worker")):
+                    process.resume()
+            running.deploy("bench", "slow", "let n = 0; while n < 2000 { n += 1; } n")
+            running.deploy("new", "outbox", HELLO_NOBODY)
+            alone = median(outbox.first_run_beside(running, 0, "new") for _ in range(5))
+            beside = median(outbox.first_run_beside(running, 10_000, "new") for _ in range(5))
+        text = f"{beside:.1f} ms, {alone:.1f} ms without them"
+        self.report.add("first run of an app beside 10,000 of another", text, "under 50 ms more", beside - alone < 50)
+
     def replays(self) -> None:
         """A job over dead letters without a rate: until all were asked for, and until all were run."""
         with self.platform() as running:
@@ -186,7 +239,7 @@ def _yardstick() -> Iterator[int]:
 
 def main() -> int:
     """Run what was asked for; return the exit code."""
-    names = ("start", "requests", "asynchronous", "wake", "replays", "rebuild", "cron")
+    names = ("start", "requests", "asynchronous", "wake", "fan_out", "queues", "pending", "replays", "rebuild", "cron")
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", choices=[*names, []], help="what to measure (default: everything)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")
