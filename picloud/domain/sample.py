@@ -30,15 +30,15 @@ def sample_event(config: Config, *, invocation: UUID, app: str, now: datetime) -
             return _event({}, _death(script or _WORD, invocation, now))
         case Log(events=pattern):
             return _event({}, _platform_event(pattern, app, invocation, now))
-        case Email():
-            mail = _mail(now)
+        case Email(address=address):
+            to = f"{app}+{address or _WORD}@example.org"
             envelope = {
                 "from": "ada@example.org",
-                "to": f"{app}+{_WORD}@example.org",
+                "to": to,
                 "detail": "",
                 "client": "192.0.2.1",
             }
-            return _event(envelope | {"raw_sha256": "0" * 64}, mail)
+            return _event(envelope | {"raw_sha256": "0" * 64}, _mail(to, now))
 
 
 def _death(script: str, invocation: UUID, now: datetime) -> dict[str, Any]:
@@ -67,11 +67,11 @@ def _platform_event(pattern: str, app: str, stream: UUID, now: datetime) -> dict
     return told | {"stream": str(stream), "version": 1, "content": {}}
 
 
-def _mail(now: datetime) -> dict[str, Any]:
+def _mail(to: str, now: datetime) -> dict[str, Any]:
     sender = {"name": "Ada", "address": "ada@example.org"}
     return {
         "from": sender,
-        "to": [{"name": "", "address": "demo@example.org"}],
+        "to": [{"name": "", "address": to}],
         "cc": [],
         "reply_to": [],
         "subject": _WORD,
@@ -90,7 +90,7 @@ def _mail(now: datetime) -> dict[str, Any]:
 
 def fired_attributes(config: Config, sample: EventInput) -> dict[str, str]:
     """The attributes of a sample that also an event has that is fired by hand, with other data."""
-    return sample.attributes if isinstance(config, Cron | Topic | Queue) else {}
+    return sample.attributes if isinstance(config, Cron | Topic | Queue | Email) else {}
 
 
 def shown_event(kind: str, trigger: str, event: EventInput) -> dict[str, Any]:

@@ -137,6 +137,14 @@ def test_the_mail_can_be_looked_at_as_it_came(post: MailPlatform) -> None:
     assert post.api("GET", f"/invocations/{other}/mail").status == 404
 
 
+def test_it_is_fired_by_hand_as_if_a_mail_had_come(post: MailPlatform) -> None:
+    made(post, "byhand", address="in")
+    post.run("triggers", "fire", "byhand/inbox", "--sample")
+    told = post.told("byhand")
+    assert told["event"]["to"] == "byhand+in@example.org"
+    assert post.api("GET", f"/invocations/{told['whole']['id']}/mail").status == 404
+
+
 def test_attachments_come_as_base64(post: MailPlatform) -> None:
     made(post, "parts")
     message = mail("Two files", "See below.\n")

@@ -9,7 +9,7 @@ from picloud.domain.errors import NotFound
 from picloud.domain.invocation import Requested
 from picloud.http.api.invocations import stream_of
 from picloud.http.api.operation import Operation, Reply, Request
-from picloud.log.contents import get_content
+from picloud.log.contents import ContentMissing, get_content
 
 
 def _show(request: Request) -> Reply:
@@ -19,7 +19,11 @@ def _show(request: Request) -> Reply:
     if sha256 is None or asked.trigger.kind != "email":
         raise NotFound(f"no mail led to invocation {asked.originator_id}", field="invocation")
     with request.context.sessions.session() as connection:
-        return Reply(mail=get_content(connection, sha256))
+        try:
+            return Reply(mail=get_content(connection, sha256))
+        except ContentMissing:
+            # Fired by hand with a sample, say.
+            raise NotFound(f"no mail came for invocation {asked.originator_id}", field="invocation") from None
 
 
 OPERATIONS: Final = [

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import time
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picloud.smtp.message import MOST_HEADERS, MOST_PARTS, body_of, read_mail
+from picloud.domain.sample import sample_event, shown_event
+from picloud.domain.trigger_config import Email
+from picloud.smtp.message import MOST_HEADERS, MOST_PARTS, Mail, body_of, read_mail
 
 MAILS = Path(__file__).parent / "mails"
 
@@ -94,6 +98,13 @@ def test_the_body_is_the_same_whatever_headers_are_added() -> None:
     assert body_of(b"A: b\r\n\r\nbody\r\n\r\nmore") == body_of(b"Received: x\r\nA: b\r\n\r\nbody\r\n\r\nmore")
     assert body_of(b"A: b\n\nbody") == b"body"
     assert body_of(b"no body") == b""
+
+
+def test_the_sample_of_a_trigger_is_told_as_a_mail_is() -> None:
+    event = sample_event(Email(), invocation=UUID(int=7), app="demo", now=datetime(2030, 1, 1, tzinfo=UTC))
+    sample = shown_event("email", "inbox", event)["data"]
+    assert list(sample) == list(told(b""))
+    assert type(msgspec.convert(sample, Mail)) is Mail
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=200)
