@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +72,10 @@ def _folder(value: str) -> Path:
     return Path(value).expanduser().absolute()
 
 
+def _file(value: str) -> str:
+    return str(Path(value).expanduser().absolute()) if value else ""
+
+
 def _number(least: int, most: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         expected = f"a whole number from {least} to {most}"
@@ -109,6 +114,13 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         return value.lower()
 
     return parse
+
+
+def _networks(value: str) -> str:
+    try:
+        return ",".join(str(ip_network(part.strip())) for part in value.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("addresses and networks, such as 10.0.0.7,192.168.0.0/16") from None
 
 
 def _address(value: str) -> str:
@@ -175,6 +187,19 @@ class Config:
         secret=True,
     )
     listen: str = _setting("PICLOUD_LISTEN", "127.0.0.1:8000", "Where HTTP is served: host:port.", parse=_address)
+    vault_key: str = _setting(
+        "PICLOUD_VAULT_KEY",
+        "",
+        "The file with the key that secrets are sealed with; nodes on one database need the same.",
+        parse=_file,
+        shown="vault.key in the data folder",
+    )
+    proxies: str = _setting(
+        "PICLOUD_PROXIES",
+        "127.0.0.0/8,::1/128",
+        "Addresses and networks of proxies, whose X-Forwarded-For is believed; separated by commas.",
+        parse=_networks,
+    )
     workers: int = _setting(
         "PICLOUD_WORKERS",
         _default_workers,
@@ -349,6 +374,11 @@ class Config:
     def postgres_folder(self) -> Path:
         """Where the embedded PostgreSQL keeps its files."""
         return self.data / "postgres"
+
+    @property
+    def vault_file(self) -> Path:
+        """The file with the vault's key."""
+        return Path(self.vault_key) if self.vault_key else self.data / "vault.key"
 
     @property
     def dsn(self) -> str:

@@ -23,7 +23,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("deploy", "picloud.cli.deploy", "Upload a script, and point routes to it."),
         Entry("apps", "picloud.cli.scripts:apps", "List apps."),
         Entry("scripts", "picloud.cli.scripts:scripts", "List an app's scripts."),
-        Entry("routes", "picloud.cli.scripts:routes", "List an app's routes, add one, or remove one."),
+        Entry("routes", "picloud.cli.routes", "List routes; say who may call one, how often, from which pages."),
         Entry("triggers", "picloud.cli.triggers", "List triggers; set, pause, resume, fire or remove one."),
         Entry("publish", "picloud.cli.messages:publish", "Publish a message to a topic."),
         Entry("send", "picloud.cli.messages:send", "Send messages to a queue."),

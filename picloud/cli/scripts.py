@@ -1,4 +1,4 @@
-"""Commands on apps, scripts, versions and routes."""
+"""Commands on apps, scripts and versions."""
 
 from __future__ import annotations
 
@@ -107,43 +107,6 @@ def pull(target: Target, title: str, version: int | None) -> None:
     if version is None:
         seen.remember(target.url, app, script, int(answer.headers["etag"].strip('"')))
     click.echo(answer.content, nl=False)
-
-
-@click.command("routes")
-@click.argument("app")
-@click.option("--add", metavar="'METHOD /PATH'", help="Add a route, to the script of --script.")
-@click.option("--script", help="With --add: where it leads.")
-@click.option("--durability", type=click.Choice(["outbox", "outcome"]), help="With --add.")
-@click.option("--remove", metavar="'METHOD /PATH'", help="Remove a route.")
-@_JSON
-@with_target
-def routes(
-    target: Target,
-    app: str,
-    add: str | None,
-    script: str | None,
-    durability: str | None,
-    remove: str | None,
-    as_json: bool,
-) -> None:
-    """List an app's routes, add one, or remove one."""
-    client = Client(target)
-    if add is not None:
-        if script is None:
-            raise click.UsageError("--add needs --script: where should the route lead?")
-        content = {"route": add, "script": script, "durability": durability}
-        click.echo(client.send("POST", "apps", app, "routes", content=content).json["url"])
-        return
-    if remove is not None:
-        client.send("DELETE", "apps", app, "routes", query={"route": remove})
-        click.echo(f"removed {remove} of {app}")
-        return
-    items = client.get("apps", app, "routes")["items"]
-    if as_json:
-        show.as_json(items)
-        return
-    rows = [(item["route"], item["script"], item["durability"], item["url"]) for item in items]
-    show.table(("route", "script", "durability", "url"), rows, empty=f"{app} has no routes")
 
 
 @click.command("disable")

@@ -22,6 +22,7 @@ from picloud.domain import (
     script,
     tick,
     trigger,
+    vault,
 )
 
 EVENT_TYPES: Final[dict[str, type]] = {
@@ -38,6 +39,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         script.ScriptRemoved,
         route.RouteAdded,
         route.RouteChanged,
+        route.RouteConfigured,
         route.RouteRemoved,
         trigger.TriggerCreated,
         trigger.TriggerChanged,
@@ -72,6 +74,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         rebuild.RebuildRequested,
         rebuild.RebuildFinished,
         rebuild.RebuildFailed,
+        vault.VaultKeyAdded,
     )
 }
 

@@ -64,6 +64,16 @@ NO_REQUEST: Final = HttpInput("", "", {}, {}, {}, Content())
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who called, as the route found out: by which ``kind`` of proof, and the ``name`` of the key, user, secret or
+    subject; ``claims`` are those of a token."""
+
+    kind: str
+    name: str
+    claims: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EventInput:
     """What a trigger that is no route hands to the script, who finds it as ``ctx.event``.
 
@@ -172,7 +182,7 @@ class Requested:
     client waits for the answer, if one does. Who asks again under an ``idempotency_key`` meets this invocation.
     What has an ``event`` has no request for ``input``. No run starts at ``expires`` or later. ``flow`` is what it waits
     for beside its due time, under the ``ordering_key`` that people know. ``callers`` are the scripts (app/script) whose
-    runs led here, the first cause first; ``depth`` counts them.
+    runs led here, the first cause first; ``depth`` counts them. ``auth`` is who called, if the route asks for that.
     """
 
     originator_id: UUID
@@ -195,6 +205,7 @@ class Requested:
     flow: Flow | None = None
     ordering_key: str = ""
     callers: tuple[str, ...] = ()
+    auth: Authenticated | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from eventsourcing.domain import Aggregate
 
 from picloud.domain.errors import Conflict, Invalid, NotFound
 from picloud.domain.names import check_app_name, check_script_name, stream_id
+from picloud.domain.route_settings import PLAIN, RouteSettings
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANY: Final = "ANY"
@@ -145,11 +146,21 @@ class RouteChanged(Aggregate.Event):
         aggregate.removed = False
 
 
+class RouteConfigured(Aggregate.Event):
+    """From now on these settings hold, whichever script the route leads to."""
+
+    settings: RouteSettings
+
+    def apply(self, aggregate: Route) -> None:
+        aggregate.settings = self.settings
+
+
 class RouteRemoved(Aggregate.Event):
-    """Requests that match the pattern find nothing here any more."""
+    """Requests that match the pattern find nothing here any more; its settings are gone with it."""
 
     def apply(self, aggregate: Route) -> None:
         aggregate.removed = True
+        aggregate.settings = PLAIN
 
 
 class Route(Aggregate):
@@ -161,7 +172,13 @@ class Route(Aggregate):
         self.path = path
         self.script = script
         self.durability = Durability(durability)
+        self.settings = PLAIN
         self.removed = False
+
+    @property
+    def pattern(self) -> Pattern:
+        """What it matches, under its present parameters' names."""
+        return Pattern.parse(f"{self.method} {self.path}")
 
     @staticmethod
     def id_of(app: str, pattern: Pattern) -> UUID:
@@ -203,8 +220,22 @@ class Route(Aggregate):
         )
         return True
 
+    def configure(self, settings: RouteSettings, *, at: datetime) -> bool:
+        """Let ``settings`` hold; return whether anything changed.
+
+        Raises :class:`NotFound` if the route is gone, :class:`Invalid` or :class:`Conflict` for what can't be kept.
+        """
+        self._check_there()
+        if settings.check() == self.settings:
+            return False
+        self.trigger_event(RouteConfigured, settings=settings, timestamp=at)
+        return True
+
     def remove(self, *, at: datetime) -> None:
         """Take the route away. Raises :class:`NotFound` if it is gone."""
+        self._check_there()
+        self.trigger_event(RouteRemoved, timestamp=at)
+
+    def _check_there(self) -> None:
         if self.removed:
             raise NotFound(f"there is no route {self.method} {self.path} in {self.app}", field="route")
-        self.trigger_event(RouteRemoved, timestamp=at)

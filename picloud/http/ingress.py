@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -11,19 +12,24 @@ import falcon
 import psycopg
 
 from picloud.domain.errors import Disabled, Invalid
-from picloud.domain.invocation import HttpInput, State, Trigger
+from picloud.domain.invocation import HttpInput, RunLimits, State, Trigger
 from picloud.domain.route import Durability
+from picloud.http.cors import answer_preflight, is_preflight, say_who_may_read
+from picloud.http.gate import Gate
 from picloud.http.idempotency import idempotency_key
+from picloud.http.prefer import Preferences, preferences
 from picloud.http.problems import Problem
 from picloud.http.trace import correlation_of
 from picloud.log.appender import LogUnavailable, StreamConflict
 from picloud.log.contents import pack
 from picloud.orchestrator.catalog import AppEntry, RouteEntry
-from picloud.orchestrator.invoker import Call, KeyReused, NoAnswerYet
+from picloud.orchestrator.guards import Guard
+from picloud.orchestrator.invoker import ONCE, Call, KeyReused, NoAnswerYet
 from picloud.orchestrator.node import Node
 from picloud.orchestrator.outcome import Outcome
 from picloud.orchestrator.routing import Match, NoMatch
 
+NO_LIMITS: Final = RunLimits()
 INVOCATION_HEADER: Final = "PiCloud-Invocation"
 
 _TIME_LIMITS: Final = frozenset({"WallTimeLimit"})
@@ -41,6 +47,7 @@ class Ingress:
         self._node = node
         self._body_limit = node.config.body_limit
         self._timeout = node.config.reply_timeout
+        self._gate = Gate(node)
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
         """Answer one request. Raises :class:`Problem` for what never gets to a script, or fails there."""
@@ -48,6 +55,9 @@ class Ingress:
         app = self._app(name)
         match = self._match(app, req.method, path)
         if isinstance(match, NoMatch):
+            if match.allowed and is_preflight(req):
+                answer_preflight(app, path, req, resp)
+                return
             _no_route(app, req, resp, path, match)
             return
         self._invoke(app, match, req, resp, path)
@@ -71,37 +81,42 @@ class Ingress:
         self, app: AppEntry, match: Match[RouteEntry], req: falcon.Request, resp: falcon.Response, path: str
     ) -> None:
         route = match.target
+        guard = route.guard
+        if guard is not None and guard.settings.cors is not None:
+            say_who_may_read(guard.settings.cors, req, resp)
         if route.script is None:
             raise Problem(404, "no-such-script", f"the route leads to {app.name}/{route.script_name}, which is gone")
-        body = self._body(req)
         environ = req.env
-        query_string = environ.get("QUERY_STRING", "")
+        query = _query(environ.get("QUERY_STRING", ""))
+        headers = _headers(environ)
+        prefer = preferences(environ.get("HTTP_PREFER"))
+        caller, retry, limits = None, ONCE, NO_LIMITS
+        if guard is None:
+            body = self._body(req)
+        else:
+            read = cache(lambda: self._body(req))
+            caller = self._gate.caller(guard, req, query, read)
+            self._gate.count(guard, route.id, caller, req, resp)
+            body = read()
+            _hide(guard, headers, query)
+            limits = guard.settings.limits
+            if prefer.asynchronous:
+                retry = guard.settings.retry
         try:
             call = Call(
                 script=route.script,
                 trigger=Trigger("http", route.title),
-                input=HttpInput(
-                    req.method,
-                    path,
-                    match.params,
-                    dict(parse_qsl(query_string, keep_blank_values=True, errors="strict")) if query_string else {},
-                    _headers(environ),
-                    pack(body, self._node.sessions),
-                ),
+                input=HttpInput(req.method, path, match.params, query, headers, pack(body, self._node.sessions)),
                 actor=f"http:{route.title}",
                 correlation_id=correlation_of(environ.get("HTTP_TRACEPARENT")),
+                retry=retry,
                 trigger_id=route.id,
                 idempotency_key=idempotency_key(environ.get("HTTP_IDEMPOTENCY_KEY")),
+                identity=caller.identity if caller is not None else "",
+                auth=caller.auth if caller is not None else None,
+                limits=limits,
             )
-            asynchronous = "respond-async" in environ.get("HTTP_PREFER", "")
-            if call.idempotency_key is not None:
-                outcome = self._once(call, resp, asynchronous=asynchronous)
-            elif asynchronous:
-                outcome = self._node.invoker.request(call, timeout=self._timeout)
-            else:
-                outcome = self._node.invoker.call(call, durability=route.durability, timeout=self._timeout)
-        except UnicodeDecodeError as error:
-            raise Problem(400, "bad-query", "the query is not UTF-8 once decoded") from error
+            outcome = self._outcome(call, route, resp, prefer)
         except KeyReused as error:
             raise Problem(
                 422,
@@ -117,7 +132,7 @@ class Ingress:
             raise Problem(
                 504,
                 "no-answer-yet",
-                f"the script has not answered within {self._timeout:g} s; the invocation goes on",
+                f"the script has not answered within {self._patience(prefer):g} s; the invocation goes on",
                 headers={INVOCATION_HEADER: str(error.invocation)},
                 invocation=str(error.invocation),
             ) from error
@@ -130,11 +145,40 @@ class Ingress:
         except psycopg.Error as error:
             raise Problem.unavailable("the database can't be reached") from error
         if isinstance(outcome, UUID):
-            _accepted(resp, outcome)
+            _accepted(resp, outcome, prefer)
         else:
-            _answer(resp, outcome)
+            _answer(resp, outcome, own_cors=guard is None or guard.settings.cors is None)
 
-    def _once(self, call: Call, resp: falcon.Response, *, asynchronous: bool) -> Outcome | UUID:
+    def _outcome(self, call: Call, route: RouteEntry, resp: falcon.Response, prefer: Preferences) -> Outcome | UUID:
+        """What came of the call, or the id of its invocation if the client prefers not to wait (any longer)."""
+        if call.idempotency_key is not None:
+            outcome = self._once(call, route, resp, prefer)
+        elif prefer.asynchronous:
+            outcome = self._node.invoker.request(call, timeout=self._timeout)
+        else:
+            outcome = self._call(call, route, route.durability, prefer)
+        if prefer.wait and not isinstance(outcome, UUID):
+            resp.set_header("Preference-Applied", f"wait={prefer.wait}")
+        elif prefer.wait and isinstance(outcome, UUID):
+            try:
+                outcome = self._node.invoker.wait(outcome, timeout=self._patience(prefer))
+                resp.set_header("Preference-Applied", f"wait={prefer.wait}")
+            except NoAnswerYet:
+                pass
+        return outcome
+
+    def _call(self, call: Call, route: RouteEntry, durability: Durability, prefer: Preferences) -> Outcome:
+        """Run it here and now, if the route has a place for it."""
+        invoker, timeout = self._node.invoker, self._patience(prefer)
+        if route.guard is None:
+            return invoker.call(call, durability=durability, timeout=timeout)
+        return self._gate.run(route.guard, route.id, lambda: invoker.call(call, durability=durability, timeout=timeout))
+
+    def _patience(self, prefer: Preferences) -> float:
+        """How long to wait for an answer, in seconds; nobody waits for nothing."""
+        return min(prefer.wait, self._timeout) if prefer.wait else self._timeout
+
+    def _once(self, call: Call, route: RouteEntry, resp: falcon.Response, prefer: Preferences) -> Outcome | UUID:
         """Run a call unless it was accepted before under its key; then give what came of that.
 
         The request is on disk before the run, whatever the route's durability: that is what others are held off by.
@@ -143,14 +187,14 @@ class Ingress:
         earlier = invoker.earlier(call)
         if earlier is None:
             try:
-                if asynchronous:
+                if prefer.asynchronous:
                     return invoker.request(call, timeout=self._timeout)
-                return invoker.call(call, durability=Durability.OUTBOX, timeout=self._timeout)
+                return self._call(call, route, Durability.OUTBOX, prefer)
             except StreamConflict:
                 earlier = invoker.earlier(call)
                 assert earlier is not None, "somebody else was quicker"
         resp.set_header("Idempotent-Replayed", "true")
-        return earlier if asynchronous else invoker.wait(earlier, timeout=self._timeout)
+        return earlier if prefer.asynchronous else invoker.wait(earlier, timeout=self._patience(prefer))
 
     def _body(self, req: falcon.Request) -> bytes:
         declared = req.content_length
@@ -194,6 +238,24 @@ def _headers(environ: dict[str, Any]) -> dict[str, str]:
     return headers
 
 
+def _query(query_string: str) -> dict[str, str]:
+    if not query_string:
+        return {}
+    try:
+        return dict(parse_qsl(query_string, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise Problem(400, "bad-query", "the query is not UTF-8 once decoded") from error
+
+
+def _hide(guard: Guard, headers: dict[str, str], query: dict[str, str]) -> None:
+    """Take out what the caller proved itself by: it is to stand in no log, and the script has ``auth``."""
+    verifier = guard.verifier
+    if verifier is not None:
+        for name in verifier.hidden_headers:
+            headers.pop(name, None)
+        query.pop(verifier.hidden_query, None)
+
+
 def _no_route(app: AppEntry, req: falcon.Request, resp: falcon.Response, path: str, match: NoMatch) -> None:
     if not match.allowed:
         raise Problem(404, "no-such-route", f"no route of {app.name} fits {path or '/'!r}")
@@ -207,21 +269,21 @@ def _no_route(app: AppEntry, req: falcon.Request, resp: falcon.Response, path: s
     )
 
 
-def _accepted(resp: falcon.Response, invocation: UUID) -> None:
+def _accepted(resp: falcon.Response, invocation: UUID, prefer: Preferences) -> None:
     resp.status = falcon.HTTP_202
     resp.set_header("Location", f"/api/v1/invocations/{invocation}")
-    resp.set_header("Preference-Applied", "respond-async")
+    resp.set_header("Preference-Applied", f"respond-async, wait={prefer.wait}" if prefer.wait else "respond-async")
     resp.set_header(INVOCATION_HEADER, str(invocation))
     resp.media = {"invocation": str(invocation)}
 
 
-def _answer(resp: falcon.Response, outcome: Outcome) -> None:
+def _answer(resp: falcon.Response, outcome: Outcome, *, own_cors: bool) -> None:
     answer = outcome.answer
     if answer is None:
         raise _failure(outcome)
     resp.status = answer.status
     for name, value in answer.headers:
-        if name.lower() not in _HOP_BY_HOP:
+        if name.lower() not in _HOP_BY_HOP and (own_cors or not name.lower().startswith("access-control-")):
             resp.append_header(name, value)
     resp.set_header(INVOCATION_HEADER, str(outcome.invocation))
     resp.data = answer.body

@@ -13,6 +13,7 @@ import structlog
 from picloud.domain.errors import Conflict, Disabled, DomainError, Invalid, NotFound, VersionMismatch
 from picloud.log.appender import LogUnavailable, StreamConflict
 from picloud.orchestrator.control import NotCaughtUp
+from picloud.orchestrator.vault import VaultError
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
@@ -90,6 +91,7 @@ def add_error_handlers(app: falcon.App) -> None:
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_error_handler(psycopg.Error, _database_error)
     app.add_error_handler(LogUnavailable, _log_unavailable)
+    app.add_error_handler(VaultError, _vault_locked)
     app.add_error_handler(NotCaughtUp, _not_caught_up)
     app.add_error_handler(StreamConflict, _stream_conflict)
     app.add_error_handler(DomainError, _domain_error)
@@ -116,6 +118,11 @@ def _stream_conflict(req: falcon.Request, resp: falcon.Response, _error: Any, pa
 def _log_unavailable(req: falcon.Request, resp: falcon.Response, error: Any, params: Any) -> None:
     state = "it may be stored all the same; look before you repeat it" if error.unknown else "nothing was stored"
     _problem(req, resp, Problem.unavailable(f"{error}; {state}"), params)
+
+
+def _vault_locked(req: falcon.Request, resp: falcon.Response, error: Any, params: Any) -> None:
+    remedy = "picloud doctor, on the machine of this node, says how to mend it."
+    _problem(req, resp, Problem(503, "vault-locked", str(error), remedy=remedy), params)
 
 
 def _not_caught_up(req: falcon.Request, resp: falcon.Response, error: Any, params: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +15,7 @@ from picloud.domain.names import stream_id
 from picloud.log.appender import Appender
 from picloud.log.reader import read_stream
 from picloud.log.repository import collect
+from picloud.orchestrator.private_file import write_private
 from picloud.postgres.sessions import connect
 
 TOKEN_FILE: Final = "owner.token"
@@ -43,7 +43,7 @@ def ensure_owner_token(data: Path, dsn: str) -> Path:
         if path.exists() and read_stream(connection, _token_id(path.read_text().strip())):
             return path
     secret = new_secret()
-    _write_private(path, secret + "\n")
+    write_private(path, secret + "\n")
     _issue(dsn, secret)
     return path
 
@@ -64,13 +64,3 @@ def _issue(dsn: str, secret: str) -> None:
         appender.append(collect([token], Metadata("", SYSTEM, token_id, token_id)), timeout=20.0)
     finally:
         appender.stop()
-
-
-def _write_private(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)

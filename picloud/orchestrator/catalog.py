@@ -11,10 +11,12 @@ import msgspec
 from picloud.domain.errors import Disabled, NotFound
 from picloud.domain.firing import Target
 from picloud.domain.route import Durability, Pattern, Route
+from picloud.domain.route_settings import RouteSettings
 from picloud.domain.subject import Subscriptions
 from picloud.domain.trigger import Delivery
 from picloud.domain.trigger_config import Config, Cron, Topic, read_config
 from picloud.log.listener import CATALOG_CHANNEL, Listener
+from picloud.orchestrator.guards import Guard, Guards
 from picloud.orchestrator.routing import RouteTable
 from picloud.postgres.sessions import Sessions
 
@@ -24,7 +26,7 @@ _SCRIPTS: Final = """
     FROM catalog.scripts
     WHERE app = %s AND current IS NOT NULL
 """
-_ROUTES: Final = "SELECT method, path, script, durability FROM catalog.routes WHERE app = %s"
+_ROUTES: Final = "SELECT method, path, script, durability, settings FROM catalog.routes WHERE app = %s"
 _TRIGGERS: Final = """
     SELECT name, kind, script, config, delivery, paused
     FROM catalog.triggers
@@ -49,13 +51,14 @@ class ScriptEntry:
 @dataclass(frozen=True, slots=True)
 class RouteEntry:
     """Where a route leads. ``id`` is its stream, which stays when parameters get other names; ``title`` is its pattern
-    as users write it; ``script`` is None if it is gone."""
+    as users write it; ``script`` is None if it is gone; ``guard`` is None where nothing stands before it."""
 
     id: UUID
     title: str
     script_name: str
     script: ScriptEntry | None
     durability: Durability
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +118,9 @@ class AppEntry:
 class Catalog:
     """The node's cache of apps. An app that isn't there is not cached: asking again costs a query, and no memory."""
 
-    def __init__(self, sessions: Sessions, listener: Listener) -> None:
+    def __init__(self, sessions: Sessions, listener: Listener, guards: Guards) -> None:
         self._sessions = sessions
+        self._guards = guards
         self._apps: dict[str, AppEntry] = {}
         self._changes = 0
         listener.subscribe(CATALOG_CHANNEL, self._forget)
@@ -146,7 +150,7 @@ class Catalog:
         entry = AppEntry(
             name,
             scripts,
-            RouteTable([_route(name, row, scripts) for row in routes]),
+            RouteTable([self._route(name, row, scripts) for row in routes]),
             {trigger.name: trigger for trigger in triggers},
             Subscriptions((each.config.topic, each) for each in triggers if isinstance(each.config, Topic)),
         )
@@ -154,6 +158,17 @@ class Catalog:
         if changes == self._changes:
             self._apps[name] = entry
         return entry
+
+    def _route(
+        self, app: str, row: tuple[str, str, str, str, Any], scripts: dict[str, ScriptEntry]
+    ) -> tuple[Pattern, RouteEntry]:
+        method, path, script, durability, settings = row
+        pattern = Pattern.parse(f"{method} {path}")
+        route = Route.id_of(app, pattern)
+        guard = None
+        if settings is not None:
+            guard = self._guards.guard(route, str(pattern), msgspec.convert(settings, RouteSettings))
+        return pattern, RouteEntry(route, str(pattern), script, scripts.get(script), Durability(durability), guard)
 
     def _forget(self, payload: str | None) -> None:
         self._changes += 1
@@ -163,14 +178,6 @@ class Catalog:
                 self._apps.clear()
             else:
                 self._apps.pop(name, None)
-
-
-def _route(app: str, row: tuple[str, str, str, str], scripts: dict[str, ScriptEntry]) -> tuple[Pattern, RouteEntry]:
-    method, path, script, durability = row
-    pattern = Pattern.parse(f"{method} {path}")
-    return pattern, RouteEntry(
-        Route.id_of(app, pattern), str(pattern), script, scripts.get(script), Durability(durability)
-    )
 
 
 def _trigger(

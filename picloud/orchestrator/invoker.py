@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import gevent
 
 from picloud.domain.errors import Disabled
-from picloud.domain.invocation import HttpInput, Requested, RetryPolicy, Started, Trigger, evolve
+from picloud.domain.invocation import (
+    Authenticated,
+    HttpInput,
+    Requested,
+    RetryPolicy,
+    RunLimits,
+    Started,
+    Trigger,
+    evolve,
+)
 from picloud.domain.metadata import Metadata
 from picloud.domain.names import stream_id
 from picloud.domain.route import Durability
@@ -52,8 +62,8 @@ class KeyReused(Exception):
 class Call:
     """What is to run, on which input, and on whose behalf. ``correlation_id`` is None to begin a new chain.
 
-    With an ``idempotency_key`` the invocation's id follows from ``trigger_id``, the stream of what triggers it, and the
-    key.
+    With an ``idempotency_key`` the invocation's id follows from ``trigger_id``, the stream of what triggers it, the
+    key, and the ``identity`` of whoever called, if that was asked for: nobody gets what another one's key stands for.
     """
 
     script: ScriptEntry
@@ -64,6 +74,9 @@ class Call:
     retry: RetryPolicy = ONCE
     trigger_id: UUID | None = None
     idempotency_key: str | None = None
+    identity: str = ""
+    auth: Authenticated | None = None
+    limits: RunLimits = RunLimits()
 
     @property
     def invocation(self) -> UUID | None:
@@ -71,7 +84,8 @@ class Call:
         if self.idempotency_key is None:
             return None
         assert self.trigger_id is not None, "a key belongs to a trigger"
-        return stream_id("invocation", str(self.trigger_id), self.idempotency_key)
+        caller = (self.identity,) if self.identity else ()
+        return stream_id("invocation", str(self.trigger_id), self.idempotency_key, *caller)
 
 
 class Invoker:
@@ -201,6 +215,9 @@ class Invoker:
             retry=call.retry,
             owner=owner,
             idempotency_key=call.idempotency_key,
+            auth=call.auth,
+            limits=call.limits,
+            expires=_expiry(call.retry),
         )
         return requested, metadata
 
@@ -216,6 +233,10 @@ class Invoker:
 
 def _started(requested: Requested, node: UUID) -> Started:
     return Started(originator_id=requested.originator_id, originator_version=2, attempt=1, node=node)
+
+
+def _expiry(retry: RetryPolicy) -> datetime | None:
+    return datetime.now(UTC) + timedelta(milliseconds=retry.deadline_ms) if retry.deadline_ms else None
 
 
 def _for_node(metadata: Metadata, node: UUID, requested: Requested) -> Metadata:

@@ -15,6 +15,7 @@ from picloud.orchestrator.cancellation import CANCEL_CHANNEL, cancel_notified
 from picloud.orchestrator.catalog import Catalog
 from picloud.orchestrator.dispatcher import Dispatcher
 from picloud.orchestrator.door import Door
+from picloud.orchestrator.guards import Guards
 from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.invoker import Invoker
@@ -22,6 +23,7 @@ from picloud.orchestrator.messaging import Messaging
 from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
+from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
 from picloud.services.invoke import Invoke
 
@@ -43,7 +45,9 @@ class Node:
         # Half of a short run's life is waiting for a commit: twice as many keep the executors busy.
         self.slots = Slots(2 * config.executors * config.runs)
         self.identity = Identity(config.dsn, self.appender, capacity=self.slots.capacity)
-        self.catalog = Catalog(self.sessions, self.listener)
+        self.vault = Vault(config.vault_file)
+        self.guards = Guards(self.vault, self.sessions, config.dsn)
+        self.catalog = Catalog(self.sessions, self.listener, self.guards)
         self.inbox = Inbox(self.listener)
         self.messaging = Messaging(self.catalog.app)
         self.door = Door(self.sessions, self.messaging)
@@ -133,5 +137,6 @@ class Node:
         self.identity.retire()
         self.listener.stop()
         self.appender.stop()
+        self.guards.places.close()
         self.sessions.close()
         _log.info("node.stopped", finished=finished)

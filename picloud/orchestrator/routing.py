@@ -84,6 +84,13 @@ class RouteTable(Generic[Target]):
             allowed.update(methods)
         return NoMatch(_in_order(allowed))
 
+    def methods(self, raw_path: str) -> tuple[str, ...]:
+        """Every method that something answers on ``raw_path``, in the usual order. Raises :class:`Invalid`."""
+        allowed: set[str] = set()
+        for methods, _ in _leaves(self._root, split_path(raw_path), 0, ()):
+            allowed.update(methods)
+        return _in_order(allowed)
+
 
 def split_path(raw_path: str) -> list[str]:
     """The decoded parts of a percent-encoded path; none for ``/``. Raises :class:`Invalid` for what isn't UTF-8."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -223,6 +223,7 @@ class Runner:
                 "query": asked.query,
                 "headers": asked.headers,
                 "body": unpack(asked.body, self._sessions),
+                "auth": asdict(requested.auth) if requested.auth is not None else None,
             }
         }
 

@@ -16,6 +16,7 @@ import psycopg
 
 from picloud.domain import access, app, node, route, script, trigger
 from picloud.domain.route import Pattern
+from picloud.domain.route_settings import PLAIN
 from picloud.log.reader import RecordedEvent, read_first_events
 from picloud.projections.projection import EVERYTHING, Change, Fact, Projection
 from picloud.projections.rowset import RowSet
@@ -24,6 +25,10 @@ from picloud.projections.table import Column, Table, array_literal, storable
 
 def _as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _as_json_or_null(value: object) -> str | None:
+    return None if value is None else _as_json(value)
 
 
 APPS: Final = Table(
@@ -77,6 +82,7 @@ ROUTES: Final = Table(
         Column("shape", "text"),
         Column("script", "text"),
         Column("durability", "text"),
+        Column("settings", "jsonb", nullable=True, dump=_as_json_or_null),
     ),
     key=("id",),
     indexes=("UNIQUE routes_shape ON {table} (app, method, shape)",),
@@ -167,7 +173,7 @@ class VersionRow:
 
 @dataclass(slots=True)
 class RouteRow:
-    """A route; a removed one has no row."""
+    """A route; a removed one has no row. ``settings`` are None where nobody set anything."""
 
     id: UUID
     app: str
@@ -176,6 +182,7 @@ class RouteRow:
     shape: str
     script: str
     durability: str
+    settings: Any = None
 
 
 @dataclass(slots=True)
@@ -228,7 +235,7 @@ _SCRIPT_TYPES: Final = (
     "ScriptEnabled",
     "ScriptRemoved",
 )
-_ROUTE_TYPES: Final = ("RouteAdded", "RouteChanged", "RouteRemoved")
+_ROUTE_TYPES: Final = ("RouteAdded", "RouteChanged", "RouteConfigured", "RouteRemoved")
 _TRIGGER_TYPES: Final = ("TriggerCreated", "TriggerChanged", "TriggerPaused", "TriggerResumed", "TriggerRemoved")
 _TOKEN_TYPES: Final = ("TokenIssued", "TokenRevoked")
 _NODE_TYPES: Final = ("NodeStarted", "NodeStopped", "NodeLost")
@@ -238,7 +245,7 @@ class Catalog(Projection):
     """See the module."""
 
     name = "catalog"
-    version = 2
+    version = 3
     types = frozenset((*_APP_TYPES, *_SCRIPT_TYPES, *_ROUTE_TYPES, *_TRIGGER_TYPES, *_TOKEN_TYPES, *_NODE_TYPES))
     tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TRIGGERS, TOKENS, NODES)
 
@@ -355,6 +362,10 @@ def _fold_route(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
         case route.RouteChanged(path=path):
             row = rows.routes.get(recorded.stream_id) or _again(rows.founding[recorded.stream_id])
             row.path, row.script, row.durability = path, event.script, event.durability
+            rows.routes.put(row)
+        case route.RouteConfigured(settings=settings):
+            row = _there(rows.routes.get(recorded.stream_id))
+            row.settings = None if settings == PLAIN else settings
             rows.routes.put(row)
         case route.RouteRemoved():
             rows.routes.remove(_there(rows.routes.get(recorded.stream_id)))

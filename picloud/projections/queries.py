@@ -38,7 +38,7 @@ _VERSIONS: Final = """
     ORDER BY v.number DESC
 """
 _ROUTES: Final = """
-    SELECT app, method, path, script, durability
+    SELECT id, app, method, path, script, durability, settings
     FROM catalog.routes
     WHERE app = %s
     ORDER BY path, method

@@ -13,6 +13,7 @@ import psycopg
 
 from picloud.config import Config
 from picloud.orchestrator.bootstrap import ensure_owner_token
+from picloud.orchestrator.vault import ensure_vault_key
 from picloud.postgres.migrations import MigrationError, migrate
 from picloud.projections.installation import install
 
@@ -32,6 +33,7 @@ def main() -> int:
     try:
         applied = prepare_schema(config.dsn)
         ensure_owner_token(config.data, config.dsn)
+        locked = ensure_vault_key(config.vault_file, config.dsn)
     except psycopg.OperationalError as error:
         print(f"the database can't be reached: {str(error).strip()}", file=sys.stderr)
         return UNREACHABLE
@@ -40,6 +42,9 @@ def main() -> int:
         return 1
     for name in applied:
         print(f"applied migration {name}", file=sys.stderr)
+    if locked is not None:
+        # Everything that needs no secret works all the same.
+        print(f"secrets can't be opened: {locked}", file=sys.stderr)
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from picloud.domain.access import Role
+from picloud.domain.route import RouteConfigured
 from picloud.http.api.operation import Operation, Reply, Request
 from picloud.http.api.schemas import EventList, EventQuery
 from picloud.http.auth import require
@@ -27,8 +28,18 @@ def as_event(recorded: RecordedEvent) -> dict[str, Any]:
         "version": recorded.version,
         "correlation_id": recorded.correlation_id,
         "causation_id": recorded.causation_id,
-        "content": msgspec.Raw(recorded.state),
+        "content": _content(recorded),
     }
+
+
+def _content(recorded: RecordedEvent) -> Any:
+    if recorded.type != RouteConfigured.__name__:
+        return msgspec.Raw(recorded.state)
+    # What is kept of a secret is no secret, but a slow hash of a poor password can be guessed by those who have it.
+    content = msgspec.json.decode(recorded.state)
+    for credential in (content["settings"]["auth"] or {}).get("credentials", ()):
+        del credential["kept"]
+    return content
 
 
 def _list(request: Request) -> Reply:

@@ -65,23 +65,6 @@ class DeployQuery(Schema):
     durability = fields.Str(load_default=None, validate=_DURABILITY)
 
 
-class RouteOut(Schema):
-    """A route."""
-
-    route = fields.Str(required=True, metadata={"example": "GET /hello/{name}"})
-    method = fields.Str(required=True)
-    path = fields.Str(required=True)
-    script = fields.Str(required=True)
-    durability = fields.Str(required=True)
-    url = fields.Str(required=True)
-
-
-class RouteList(Schema):
-    """Routes."""
-
-    items = fields.List(fields.Nested(RouteOut), required=True)
-
-
 class NewRoute(Schema):
     """A route to be added, or pointed elsewhere."""
 

@@ -43,6 +43,8 @@ from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildReques
 from picloud.domain.replay_job import Chosen, Counts, ReplayJob, ReplayOrder, Skip, replay_id
 from picloud.domain.retention import purge
 from picloud.domain.route import Pattern, Route
+from picloud.domain.route_auth import GITHUB, Auth, Credential, Scheme
+from picloud.domain.route_settings import Cors, RateLimit, RouteSettings
 from picloud.domain.script import Script
 from picloud.domain.tick import TickSkipped, due_text, tick_id
 from picloud.domain.trigger import Delivery
@@ -173,11 +175,23 @@ class History:
         if route is None:
             route = Route.add(app, pattern, script, durability=durability, at=self.now)
             self.routes[route.id] = route
-        elif self.random.random() < 0.5:
+        elif self.random.random() < 0.35:
             route.remove(at=self.now)
+        elif self.random.random() < 0.5:
+            route.configure(self._settings(), at=self.now)
         else:
             route.point(pattern, script, durability=durability, at=self.now, takeover=True)
         return self._collect(app, route)
+
+    def _settings(self) -> RouteSettings:
+        if self.random.random() < 0.2:
+            return RouteSettings()
+        credential = Credential(self.random.choice(("ada", "ünïcödé ☃")), "v1.0a1b2c3d4e5f.AAAA")
+        return RouteSettings(
+            auth=Auth(scheme=Scheme.GITHUB, signature=GITHUB, credentials=(credential,)),
+            rate=RateLimit.parse(f"{self.random.randrange(1, 100)}/1m"),
+            cors=Cors(origins=("*",)) if self.random.random() < 0.5 else None,
+        )
 
     def _trigger(self) -> list[Entry]:
         app, name = self.random.choice(APPS), self.random.choice(SCRIPTS)
