@@ -30,6 +30,12 @@ KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _VERSION: Final = "v1"
 
+_IN_USE: Final = """
+    SELECT DISTINCT found[1]
+    FROM catalog.routes, regexp_matches(settings::text, '"v1[.]([0-9a-f]{12})[.]', 'g') AS found
+    WHERE settings IS NOT NULL
+"""
+
 
 class VaultError(Exception):
     """A secret can't be sealed or opened here; the message says why, and nothing of the secret."""
@@ -113,6 +119,11 @@ def known_keys(connection: psycopg.Connection) -> list[str]:
     """The ids of the keys that were ever in use, oldest first."""
     events = [recorded.event for recorded in read_stream(connection, VAULT)]
     return [event.key for event in events if isinstance(event, VaultKeyAdded)]
+
+
+def keys_in_use(connection: psycopg.Connection) -> set[str]:
+    """The ids of the keys without which a secret that is in use now can't be opened."""
+    return {key for (key,) in connection.execute(_IN_USE)}
 
 
 def ensure_vault_key(path: Path, dsn: str) -> str | None:
