@@ -100,6 +100,7 @@ def _facts(whole: dict[str, Any]) -> None:
         ("trigger", f"{whole['trigger']['kind']} {whole['trigger']['name']}, by {whole['actor']}"),
         ("requested", show.when(whole["requested_at"])),
         ("ended", show.when(whole["ended_at"])),
+        ("caller", f"{whole['auth']['name'] or 'nameless'}, by {whole['auth']['kind']}" if whole["auth"] else ""),
         ("replay of", whole["replay_of"]),
         ("replayed by", ", ".join(whole["replayed_by"])),
         ("key", whole["idempotency_key"]),

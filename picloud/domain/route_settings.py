@@ -105,6 +105,12 @@ class Cors:
                 field="cors.credentials",
                 remedy="Name the origins.",
             )
+        if "null" in self.origins and self.credentials:
+            raise Invalid(
+                "any page can make itself one of the origin null, and would act for whoever looks at it",
+                field="cors.credentials",
+                remedy="Name the origins.",
+            )
         for name in ("headers", "expose"):
             for header in getattr(self, name):
                 if header != EVERY:

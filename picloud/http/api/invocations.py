@@ -227,6 +227,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
         "replay_of": asked.replay_of,
         "idempotency_key": asked.idempotency_key,
         "input": msgspec.to_builtins(asked.input),
+        "auth": msgspec.to_builtins(asked.auth),
         "event": msgspec.to_builtins(asked.event),
         "attempts": attempts,
         "logs": logs,

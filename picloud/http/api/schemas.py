@@ -422,6 +422,7 @@ class InvocationWhole(Schema):
     replayed_by = fields.List(fields.UUID(), required=True)
     idempotency_key = fields.Str(required=True, allow_none=True)
     input = fields.Dict(required=True)
+    auth = fields.Dict(required=True, allow_none=True)
     event = fields.Dict(required=True, allow_none=True)
     reply = fields.Dict(required=True, allow_none=True)
     reason = fields.Str(required=True, allow_none=True)

@@ -58,6 +58,7 @@ def test_settings_hold_until_the_route_is_removed() -> None:
         (RouteSettings(cors=Cors(origins=("example.com",))), "cors.origins"),
         (RouteSettings(cors=Cors(origins=("HTTPS://example.com",))), "cors.origins"),
         (RouteSettings(cors=Cors(origins=("*",), credentials=True)), "cors.credentials"),
+        (RouteSettings(cors=Cors(origins=("null",), credentials=True)), "cors.credentials"),
         (RouteSettings(cors=Cors(origins=("https://a.b",), headers=("*",), credentials=True)), "cors.headers"),
         (RouteSettings(cors=Cors(origins=("https://a.b",), headers=("a b",))), "cors.headers"),
         (RouteSettings(cors=Cors(origins=("https://a.b",), max_age_ms=86_400_001)), "cors.max_age"),
