@@ -84,8 +84,6 @@ class Ingress:
         guard = route.guard
         if guard is not None and guard.settings.cors is not None:
             say_who_may_read(guard.settings.cors, req, resp)
-        if route.script is None:
-            raise Problem(404, "no-such-script", f"the route leads to {app.name}/{route.script_name}, which is gone")
         environ = req.env
         query = _query(environ.get("QUERY_STRING", ""))
         headers = _headers(environ)
@@ -102,6 +100,8 @@ class Ingress:
             limits = guard.settings.limits
             if prefer.asynchronous:
                 retry = guard.settings.retry
+        if route.script is None:
+            raise Problem(404, "no-such-script", f"the route leads to {app.name}/{route.script_name}, which is gone")
         try:
             call = Call(
                 script=route.script,

@@ -7,11 +7,13 @@ from typing import Final
 from marshmallow import Schema, fields, validate
 
 from picloud.domain.flow import MAX_CONCURRENCY
-from picloud.domain.route_auth import MAX_CREDENTIALS, MAX_KEY_TEXT, Algorithm, Scheme
+from picloud.domain.route_auth import MAX_KEY_TEXT, Algorithm, Scheme
 from picloud.domain.route_settings import MAX_ENTRIES
 from picloud.http.api.schemas import MAX_INTEGER, RetryIn, RetryOut
 
 _TEXT: Final = validate.Length(max=500)
+MAX_CREDENTIALS_AT_ONCE: Final = 10
+"""A password takes 50 ms of the process that hashes it."""
 _DURATION: Final = validate.Length(max=40)
 _DURABILITY: Final = validate.OneOf(["outbox", "outcome"])
 
@@ -43,7 +45,7 @@ class AuthIn(Schema):
     timestamp_header = fields.Str(load_default=None, allow_none=True, validate=_TEXT)
     window = fields.Str(load_default=None, allow_none=True, validate=_DURATION)
     credentials = fields.List(
-        fields.Nested(CredentialIn), load_default=list, validate=validate.Length(max=MAX_CREDENTIALS)
+        fields.Nested(CredentialIn), load_default=list, validate=validate.Length(max=MAX_CREDENTIALS_AT_ONCE)
     )
 
 

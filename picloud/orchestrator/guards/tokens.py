@@ -19,6 +19,7 @@ from picloud.domain.errors import Invalid
 from picloud.domain.invocation import Authenticated
 from picloud.domain.route_auth import Algorithm, Auth, TokenRule
 from picloud.orchestrator.guards.caller import Caller, Presented, Refused, quoted
+from picloud.orchestrator.vault import VaultError
 
 LEAST_RSA_BITS: Final = 2048
 MAX_KEYS: Final = 50
@@ -54,7 +55,7 @@ class TokenVerifier:
         assert auth.token is not None
         self._rule = auth.token
         self._secrets = secrets
-        self._keys = None if auth.signs else public_keys(auth.token)
+        self._public: list[VerifyingKey] | None = None
         self._challenge = f"Bearer realm={quoted(realm)}"
 
     def verify(self, presented: Presented) -> Caller:
@@ -76,11 +77,8 @@ class TokenVerifier:
     def _claims(self, token: str) -> dict[str, Any]:
         rule = self._rule
         kid = jwt.get_unverified_header(token).get("kid")
-        keys = self._keys
-        if keys is None:
-            keys = [VerifyingKey(None, secret) for _, secret in self._secrets()]
         error: jwt.InvalidTokenError = jwt.InvalidSignatureError("no key fits")
-        for each in keys:
+        for each in self._keys():
             if None not in (kid, each.kid) and kid != each.kid:
                 continue
             try:
@@ -96,6 +94,17 @@ class TokenVerifier:
             except jwt.InvalidSignatureError as failed:
                 error = failed
         raise error
+
+    def _keys(self) -> list[VerifyingKey]:
+        if self._rule.algorithm is Algorithm.HS256:
+            return [VerifyingKey(None, secret) for _, secret in self._secrets()]
+        if self._public is None:
+            try:
+                self._public = public_keys(self._rule)
+            except Invalid as error:
+                # It was read when it was set: an update of what reads it must close this route, and no other one.
+                raise VaultError(f"the key of the route can't be read any more: {error}") from error
+        return self._public
 
 
 def public_keys(rule: TokenRule) -> list[VerifyingKey]:
