@@ -10,6 +10,7 @@ import click
 
 from picloud.cli import show
 from picloud.cli.client import Client
+from picloud.cli.retries import retry_asked, with_retry_options
 from picloud.cli.target import Target, with_target
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
@@ -128,13 +129,7 @@ def showing(target: Target, app: str, route: str, as_json: bool) -> None:
 @click.option("--cors-expose", multiple=True, metavar="NAME", help="What pages may read; may be repeated.")
 @click.option("--cors-credentials", is_flag=True, help="Pages may send cookies and the like.")
 @click.option("--cors-max-age", metavar="DURATION", help="How long browsers keep the answer to a preflight.")
-@click.option("--attempts", type=click.IntRange(1, 100), help="Of an asynchronous call, until it is dead.")
-@click.option("--first-delay", metavar="DURATION", help="Before the second attempt, with jitter; then it grows.")
-@click.option("--factor", type=float, help="By how much delays grow.")
-@click.option("--max-delay", metavar="DURATION", help="How long a delay gets.")
-@click.option("--delay", "delays", multiple=True, metavar="DURATION", help="Exact delays instead; may be repeated.")
-@click.option("--retry-on", multiple=True, metavar="KIND", help="Try only these kinds of errors again.")
-@click.option("--deadline", metavar="DURATION", help="No run of an asynchronous call starts later than this.")
+@with_retry_options
 @click.option("--timeout", metavar="DURATION", help="Wall time of one run; 'none' takes the limit away.")
 @click.option("--operations", metavar="N", help="Operations of one run; 'none' takes the limit away.")
 @_JSON
@@ -152,7 +147,9 @@ def setting(target: Target, app: str, route: str, as_json: bool, **options: Any)
       picloud routes set demo 'POST /later' --attempts 5 --timeout 2s
     """
     content = {name: options[name] for name in ("script", "durability") if options[name] is not None}
-    content |= _auth_asked(options) | _limits_asked(options) | _cors_asked(options) | _retry_asked(options)
+    content |= _auth_asked(options) | _limits_asked(options) | _cors_asked(options)
+    if retry := retry_asked(options):
+        content["retry"] = retry
     if not content:
         raise click.UsageError("nothing to set; see picloud routes set --help")
     done = Client(target).send("PATCH", "apps", app, "routes", query={"route": route}, content=content).json
@@ -247,20 +244,6 @@ def _cors_asked(options: dict[str, Any]) -> dict[str, Any]:
             raise click.UsageError("name the origins too: --cors https://www.example.com")
         return {}
     return {"cors": None if origins == [_NOTHING] else {"origins": origins, **given}}
-
-
-def _retry_asked(options: dict[str, Any]) -> dict[str, Any]:
-    retry = {
-        "attempts": options["attempts"],
-        "first": options["first_delay"],
-        "factor": options["factor"],
-        "max": options["max_delay"],
-        "delays": list(options["delays"]) or None,
-        "on": list(options["retry_on"]) or None,
-        "deadline": options["deadline"],
-    }
-    given = {name: value for name, value in retry.items() if value is not None}
-    return {"retry": given} if given else {}
 
 
 def _whole(text: str, name: str) -> int:

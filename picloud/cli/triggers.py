@@ -10,6 +10,7 @@ import click
 from picloud.cli import show
 from picloud.cli.client import Client
 from picloud.cli.lazy import ListingGroup
+from picloud.cli.retries import retry_asked, with_retry_options
 from picloud.cli.scripts import split_title
 from picloud.cli.target import Target, with_target
 
@@ -81,13 +82,7 @@ def showing(target: Target, title: str, as_json: bool) -> None:
 @click.argument("kind")
 @click.argument("script")
 @click.argument("config", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--attempts", type=click.IntRange(1, 100), help="Runs until it is dead; 3 unless said otherwise.")
-@click.option("--first-delay", metavar="DURATION", help="Before the second attempt, with jitter; then it grows.")
-@click.option("--factor", type=float, help="By how much delays grow.")
-@click.option("--max-delay", metavar="DURATION", help="How long a delay gets.")
-@click.option("--delay", "delays", multiple=True, metavar="DURATION", help="Exact delays instead; may be repeated.")
-@click.option("--retry-on", multiple=True, metavar="KIND", help="Try only these kinds of errors again.")
-@click.option("--deadline", metavar="DURATION", help="No run starts later than this after the request.")
+@with_retry_options
 @click.option("--timeout", metavar="DURATION", help="Wall time of one run.")
 @click.option("--operations", type=click.IntRange(1), help="Operations of one run.")
 @click.option("--concurrency", type=click.IntRange(0, 1000), help="Runs at a time with one key; 0 is no limit.")
@@ -120,17 +115,8 @@ def setting(
     """
     app, name = split_title(title)
     content: dict[str, Any] = {"kind": kind, "script": script, "config": dict(_pair(pair) for pair in config)}
-    retry = {
-        "attempts": options["attempts"],
-        "first": options["first_delay"],
-        "factor": options["factor"],
-        "max": options["max_delay"],
-        "delays": list(options["delays"]) or None,
-        "on": list(options["retry_on"]) or None,
-        "deadline": options["deadline"],
-    }
-    if given := {key: value for key, value in retry.items() if value is not None}:
-        content["retry"] = given
+    if retry := retry_asked(options):
+        content["retry"] = retry
     content |= {key: options[key] for key in ("timeout", "operations") if options[key] is not None}
     if flow := {key: options[key] for key in _FLOW if options[key] is not None}:
         content["flow"] = flow

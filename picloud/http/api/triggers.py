@@ -10,13 +10,14 @@ import msgspec
 
 from picloud.domain.access import Role
 from picloud.domain.duration import format_duration, parse_duration
-from picloud.domain.invocation import Content, RetryPolicy, RunLimits
+from picloud.domain.invocation import Content, RunLimits
 from picloud.domain.sample import sample_event, shown_event
 from picloud.domain.schedule import Schedule
 from picloud.domain.trigger import Delivery, TriggerLimits
-from picloud.domain.trigger_config import DAY_MS, Cron, read_config
+from picloud.domain.trigger_config import Cron, read_config
 from picloud.http.api.flow_schemas import read_flow, shown_flow
 from picloud.http.api.operation import Operation, Reply, Request
+from picloud.http.api.retries import retry_policy, shown_retry
 from picloud.http.api.schemas import (
     Accepted,
     BackfillIn,
@@ -34,8 +35,6 @@ from picloud.log.contents import pack
 from picloud.orchestrator.control import triggers as control
 from picloud.orchestrator.control.apps import existing_app
 from picloud.projections.triggers import triggers_of
-
-DAY_OF_DELAY_MS: Final = 30 * DAY_MS
 
 
 def _list(request: Request) -> Reply:
@@ -144,23 +143,7 @@ def _due_times(request: Request, schedule: Schedule) -> list[datetime]:
 
 
 def _delivery(body: dict[str, Any], was: Delivery) -> Delivery:
-    given = body["retry"]
-    retry = was.retry
-    if given is not None:
-        retry = RetryPolicy(
-            attempts=given["attempts"],
-            first_delay_ms=parse_duration(given["first"], field="retry.first"),
-            factor=given["factor"],
-            max_delay_ms=parse_duration(given["max"], field="retry.max", most_ms=DAY_OF_DELAY_MS),
-            delays_ms=tuple(
-                parse_duration(delay, field=f"retry.delays.{number}", most_ms=DAY_OF_DELAY_MS)
-                for number, delay in enumerate(given["delays"])
-            ),
-            retry_on=tuple(given["on"]),
-            deadline_ms=parse_duration(given["deadline"], field="retry.deadline", least_ms=1)
-            if given["deadline"]
-            else 0,
-        )
+    retry = was.retry if body["retry"] is None else retry_policy(body["retry"])
     wall_ms, operations = was.limits.wall_ms, was.limits.operations
     if body["timeout"] is not None:
         wall_ms = parse_duration(body["timeout"], field="timeout", least_ms=1)
@@ -171,7 +154,7 @@ def _delivery(body: dict[str, Any], was: Delivery) -> Delivery:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     delivery = msgspec.convert(row["delivery"], Delivery)
-    retry, limits = delivery.retry, delivery.limits
+    limits = delivery.limits
     config = read_config(row["kind"], row["config"])
     next_due = None
     if isinstance(config, Cron) and row["paused"] is None:
@@ -181,15 +164,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "kind": row["kind"],
         "script": row["script"],
         "config": asdict(config),
-        "retry": {
-            "attempts": retry.attempts,
-            "first": format_duration(retry.first_delay_ms),
-            "factor": retry.factor,
-            "max": format_duration(retry.max_delay_ms),
-            "delays": [format_duration(delay) for delay in retry.delays_ms],
-            "on": list(retry.retry_on),
-            "deadline": format_duration(retry.deadline_ms) if retry.deadline_ms else None,
-        },
+        "retry": shown_retry(delivery.retry),
         "timeout": format_duration(limits.wall_ms) if limits.wall_ms else None,
         "operations": limits.operations or None,
         "flow": shown_flow(delivery.flow, TriggerLimits.of(row["kind"], row["config"], delivery)),
