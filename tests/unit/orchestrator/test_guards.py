@@ -120,7 +120,7 @@ class TestBasic:
 
 
 class TestTokens:
-    good: ClassVar[dict[str, Any]] = {"sub": "ada", "iss": "i", "aud": "a", "exp": time.time() + 600}
+    good: ClassVar[dict[str, Any]] = {"sub": "ada", "iss": "i", "aud": "a", "exp": time.time() + 86_400}
 
     def verifier(self, rule: TokenRule, *secrets: bytes) -> TokenVerifier:
         credentials = tuple(Credential(str(number), "") for number in range(len(secrets)))
