@@ -10,6 +10,7 @@ import click
 
 from picloud.cli import show
 from picloud.cli.client import Client
+from picloud.cli.lazy import ListingGroup
 from picloud.cli.retries import retry_asked, with_retry_options
 from picloud.cli.target import Target, with_target
 
@@ -23,16 +24,7 @@ _SCHEMES: Final = ("none", "key", "basic", "jwt", "github", "stripe", "hmac")
 _NOTHING: Final = "none"
 
 
-class _Routes(click.Group):
-    """A group whose bare argument lists: ``picloud routes APP``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and not {"-h", "--help"} & set(args[:1]):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group("routes", cls=_Routes)
+@click.group("routes", cls=ListingGroup)
 def command() -> None:
     """List an app's routes; say who may call one, how often, from which pages; add or remove one.
 

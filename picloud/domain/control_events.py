@@ -19,6 +19,7 @@ CONTROL_EVENTS: Final = (
     "ScriptRemoved",
     "RouteAdded",
     "RouteChanged",
+    "RouteConfigured",
     "RouteRemoved",
     "TriggerCreated",
     "TriggerChanged",

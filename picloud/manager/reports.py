@@ -11,10 +11,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-
 from picloud.domain.invocation import AttemptFailed, Content, DeadLettered, Requested
 from picloud.log.contents import unpack
+from picloud.log.disclosure import disclosed
 from picloud.log.reader import RecordedEvent
 from picloud.postgres.sessions import Sessions
 
@@ -57,7 +56,7 @@ def log_report(recorded: RecordedEvent) -> dict[str, Any]:
         "app": recorded.app,
         "stream": str(recorded.stream_id),
         "version": recorded.version,
-        "content": msgspec.json.decode(recorded.state),
+        "content": disclosed(recorded),
     }
 
 

@@ -207,12 +207,17 @@ def test_a_deploy_leaves_settings_alone_and_a_removal_ends_them(platform: Platfo
 
 def test_no_secret_is_told_again(platform: Platform, tmp_path: Any) -> None:
     (tmp_path / "secret").write_text(SECRET)
+    platform.deploy("told", "watch", "print(ctx.event.data)")
+    platform.run("triggers", "set", "told/watch", "log", "watch", "events=RouteConfigured")
     opened(platform, "told", "--auth", "stripe", "--secret-file", str(tmp_path / "secret"))
+    end = time.monotonic() + 20
+    while "stripe" not in (log := platform.api("GET", "/apps/told/logs").text):
+        assert time.monotonic() < end, "the trigger ran"
     shown = platform.run("routes", "show", "told", "POST /who", "--json").stdout
     audit = platform.api("GET", "/events?app=told").text
     assert "default" in shown
     assert "RouteConfigured" in audit
-    for text in (shown, audit):
+    for text in (shown, audit, log):
         assert SECRET not in text
         assert "kept" not in text
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from picloud.domain.access import Role
-from picloud.domain.route import RouteConfigured
 from picloud.http.api.operation import Operation, Reply, Request
 from picloud.http.api.schemas import EventList, EventQuery
 from picloud.http.auth import require
 from picloud.http.problems import Problem
+from picloud.log.disclosure import disclosed, has_secrets
 from picloud.log.reader import AuditFilter, RecordedEvent, read_audit
 
 
@@ -28,18 +28,8 @@ def as_event(recorded: RecordedEvent) -> dict[str, Any]:
         "version": recorded.version,
         "correlation_id": recorded.correlation_id,
         "causation_id": recorded.causation_id,
-        "content": _content(recorded),
+        "content": disclosed(recorded) if has_secrets(recorded) else msgspec.Raw(recorded.state),
     }
-
-
-def _content(recorded: RecordedEvent) -> Any:
-    if recorded.type != RouteConfigured.__name__:
-        return msgspec.Raw(recorded.state)
-    # What is kept of a secret is no secret, but a slow hash of a poor password can be guessed by those who have it.
-    content = msgspec.json.decode(recorded.state)
-    for credential in (content["settings"]["auth"] or {}).get("credentials", ()):
-        del credential["kept"]
-    return content
 
 
 def _list(request: Request) -> Reply:
