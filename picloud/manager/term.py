@@ -77,6 +77,7 @@ class LeaderTerm:
     def _projection_changed(self, name: str) -> None:
         if name == Rebuilds.name:
             self._rebuild_jobs.look()
+            self._follower.look_again()
         elif name == ReplayJobs.name:
             self._replays.look()
         elif name == DeadLetters.name:

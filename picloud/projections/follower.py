@@ -68,6 +68,10 @@ class Follower:
         self._at_work.acquire(timeout=STOP_SECONDS)
         self._greenlet.kill(timeout=STOP_SECONDS)
 
+    def look_again(self) -> None:
+        """Have it find out anew which projections there are to follow: one that was outdated may be so no more."""
+        self._folder.forget()
+
     def _run(self) -> None:
         delay = 0.1
         while True:

@@ -169,6 +169,18 @@ def test_tables_of_an_older_version_are_rebuilt_at_the_start(
     assert row[0] > 50
 
 
+def test_what_was_rebuilt_for_its_age_is_followed_from_then_on(
+    fresh_dsn: str, appender: Appender, session: psycopg.Connection
+) -> None:
+    history = History(seed=5)
+    appender.append(history.request())
+    session.execute("UPDATE projections.tracking SET version = 0 WHERE name = 'schedules'")
+    with manager(fresh_dsn):
+        wait_until(lambda: version(session, "schedules") == 1, "a rebuilt set of tables")
+        appender.append(history.request())
+        wait_until(lambda: caught_up(session), "the followers at the head")
+
+
 def phase(session: psycopg.Connection, rebuild: UUID) -> str | None:
     status = rebuild_status(session, rebuild)
     return status and status.phase
