@@ -134,8 +134,8 @@ class Cors:
 class RouteSettings:
     """See the module. What is None or 0 is not there.
 
-    ``concurrency`` is how many synchronous calls run at a time. ``retry`` is for asynchronous calls: who waits for an
-    answer gets that of the first run.
+    ``concurrency`` is how many synchronous calls run at a time; as many asynchronous ones do, and the rest waits.
+    ``retry`` is for asynchronous calls: who waits for an answer gets that of the first run.
     """
 
     auth: Auth | None = None

@@ -12,6 +12,7 @@ import falcon
 import psycopg
 
 from picloud.domain.errors import Disabled, Invalid
+from picloud.domain.flow import Flow
 from picloud.domain.invocation import HttpInput, RunLimits, State, Trigger
 from picloud.domain.route import Durability
 from picloud.http.cors import answer_preflight, is_preflight, say_who_may_read
@@ -88,7 +89,7 @@ class Ingress:
         query = _query(environ.get("QUERY_STRING", ""))
         headers = _headers(environ)
         prefer = preferences(environ.get("HTTP_PREFER"))
-        caller, retry, limits = None, ONCE, NO_LIMITS
+        caller, retry, limits, flow = None, ONCE, NO_LIMITS, None
         if guard is None:
             body = self._body(req)
         else:
@@ -100,6 +101,8 @@ class Ingress:
             limits = guard.settings.limits
             if prefer.asynchronous:
                 retry = guard.settings.retry
+                if guard.settings.concurrency:
+                    flow = Flow(trigger=route.id, concurrency=route.id)
         if route.script is None:
             raise Problem(404, "no-such-script", f"the route leads to {app.name}/{route.script_name}, which is gone")
         try:
@@ -115,6 +118,7 @@ class Ingress:
                 identity=caller.identity if caller is not None else "",
                 auth=caller.auth if caller is not None else None,
                 limits=limits,
+                flow=flow,
             )
             outcome = self._outcome(call, route, resp, prefer)
         except KeyReused as error:

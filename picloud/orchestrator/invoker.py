@@ -15,6 +15,7 @@ from uuid import UUID
 import gevent
 
 from picloud.domain.errors import Disabled
+from picloud.domain.flow import Flow
 from picloud.domain.invocation import (
     Authenticated,
     HttpInput,
@@ -64,6 +65,7 @@ class Call:
 
     With an ``idempotency_key`` the invocation's id follows from ``trigger_id``, the stream of what triggers it, the
     key, and the ``identity`` of whoever called, if that was asked for: nobody gets what another one's key stands for.
+    What has a ``flow`` goes through the outbox.
     """
 
     script: ScriptEntry
@@ -77,6 +79,7 @@ class Call:
     identity: str = ""
     auth: Authenticated | None = None
     limits: RunLimits = RunLimits()
+    flow: Flow | None = None
 
     @property
     def invocation(self) -> UUID | None:
@@ -140,7 +143,7 @@ class Invoker:
         """
         requested, metadata = self._requested(call, owner=None)
         node = self._identity.current
-        if node is None or not self._slots.take():
+        if node is None or call.flow is not None or not self._slots.take():
             self._appender.append([Entry(requested, metadata)], timeout=timeout)
             return requested.originator_id
         started = _started(requested, node)
@@ -218,6 +221,7 @@ class Invoker:
             auth=call.auth,
             limits=call.limits,
             expires=_expiry(call.retry),
+            flow=call.flow,
         )
         return requested, metadata
 

@@ -95,6 +95,7 @@ class Outbox(Projection):
             "TriggerPaused",
             "TriggerResumed",
             "TriggerRemoved",
+            "RouteConfigured",
         }
     )
     tables = (PENDING, LIMITS, THROTTLES)

@@ -18,7 +18,7 @@ events lead to which of its arguments.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +28,7 @@ import msgspec
 from picloud.domain.flow import Flow
 from picloud.domain.invocation import AttemptFailed, Cancelled, DeadLettered, Requested, Started, Succeeded
 from picloud.domain.metadata import Metadata
+from picloud.domain.route import RouteConfigured
 from picloud.domain.trigger import (
     TriggerChanged,
     TriggerCreated,
@@ -134,20 +135,15 @@ class OutboxChange:
                 self.flows.pop(stream, None)
                 self.ended.add(stream)
             case TriggerCreated() | TriggerChanged():
-                limits = TriggerLimits.of(event.kind, event.config, event.delivery)
-                self.limits.append(
-                    {
-                        "trigger": event.originator_id,
-                        "change": "set",
-                        "concurrency": limits.concurrency,
-                        "holds": limits.holds,
-                        "batch": limits.batch,
-                        "batch_wait_ms": limits.batch_wait_ms,
-                    }
-                )
+                self._limit(event.originator_id, TriggerLimits.of(event.kind, event.config, event.delivery))
+            case RouteConfigured(settings=settings):
+                self._limit(event.originator_id, TriggerLimits(concurrency=settings.concurrency, holds=False))
             case TriggerPaused() | TriggerResumed() | TriggerRemoved():
                 change = _CHANGES[type(event)]
                 self.limits.append({"trigger": event.originator_id, "change": change})
+
+    def _limit(self, trigger: UUID, limits: TriggerLimits) -> None:
+        self.limits.append({"trigger": trigger, "change": "set", **asdict(limits)})
 
 
 def stands_alone(event: object) -> bool:

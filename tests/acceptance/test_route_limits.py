@@ -219,3 +219,23 @@ def test_a_client_may_prefer_to_wait_for_a_while(platform: Platform) -> None:
     late = get(platform, "/apps/patient/slow", prefer="respond-async, wait=1")
     assert (late.status, late.headers["preference-applied"]) == (202, "respond-async, wait=1")
     assert late.headers["location"] == f"/api/v1/invocations/{late.json['invocation']}"
+
+
+def test_asynchronous_calls_over_the_limit_wait_for_room(platform: Platform) -> None:
+    platform.deploy("waits", "work", "let n = 0; while n < 20000 { n += 1; } n", "POST /work")
+    platform.run("routes", "set", "waits", "POST /work", "--concurrency", "2")
+    calls = [platform.call("POST", "/apps/waits/work", headers={"Prefer": "respond-async"}) for _ in range(12)]
+    assert {call.status for call in calls} == {202}
+    for call in calls:
+        ended = platform.api("GET", f"{call.headers['location'].removeprefix('/api/v1')}?wait=30")
+        assert ended.json["state"] == "succeeded"
+    with psycopg.connect(platform.dsn) as connection:
+        rows = connection.execute(
+            "SELECT topic FROM log.events WHERE app = 'waits' AND topic IN ('Started', 'Succeeded')"
+            " ORDER BY notification_id"
+        ).fetchall()
+    running = most = 0
+    for (topic,) in rows:
+        running += 1 if topic == "Started" else -1
+        most = max(most, running)
+    assert (most, running) == (2, 0)
