@@ -175,23 +175,12 @@ class History:
         if route is None:
             route = Route.add(app, pattern, script, durability=durability, at=self.now)
             self.routes[route.id] = route
-        elif self.random.random() < 0.35:
-            route.remove(at=self.now)
         elif self.random.random() < 0.5:
-            route.configure(self._settings(), at=self.now)
+            route.remove(at=self.now)
         else:
             route.point(pattern, script, durability=durability, at=self.now, takeover=True)
+            route.configure(_settings(route.version), at=self.now)
         return self._collect(app, route)
-
-    def _settings(self) -> RouteSettings:
-        if self.random.random() < 0.2:
-            return RouteSettings()
-        credential = Credential(self.random.choice(("ada", "ünïcödé ☃")), "v1.0a1b2c3d4e5f.AAAA")
-        return RouteSettings(
-            auth=Auth(scheme=Scheme.GITHUB, signature=GITHUB, credentials=(credential,)),
-            rate=RateLimit.parse(f"{self.random.randrange(1, 100)}/1m"),
-            cors=Cors(origins=("*",)) if self.random.random() < 0.5 else None,
-        )
 
     def _trigger(self) -> list[Entry]:
         app, name = self.random.choice(APPS), self.random.choice(SCRIPTS)
@@ -498,4 +487,16 @@ def _target(trigger: triggers.Trigger, kind: str) -> Target:
         number=1,
         sha256=f"{1:064x}",
         delivery=trigger.delivery,
+    )
+
+
+def _settings(number: int) -> RouteSettings:
+    """Settings of a route, others for each number of three."""
+    if number % 3 == 0:
+        return RouteSettings()
+    credential = Credential("ünïcödé ☃" if number % 3 == 1 else "ada", "v1.0a1b2c3d4e5f.AAAA")
+    return RouteSettings(
+        auth=Auth(scheme=Scheme.GITHUB, signature=GITHUB, credentials=(credential,)),
+        rate=RateLimit.parse(f"{number + 1}/1m"),
+        cors=Cors(origins=("*",)) if number % 3 == 1 else None,
     )
