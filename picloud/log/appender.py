@@ -179,19 +179,24 @@ class Appender:
             self._commit(self._take())
 
     def _take(self) -> list[_Command]:
-        """As many waiting commands as go into one transaction; never two on one stream, which may depend."""
+        """As many waiting commands as go into one transaction; never two on one stream, which may depend.
+
+        What debounces goes alone: another command may cancel what it is to supersede.
+        """
         batch: list[_Command] = []
         claimed: set[UUID] = set()
         size = 0
         while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             streams = {row[0] for row in self._waiting[0].rows}
-            if not claimed.isdisjoint(streams):
+            if not claimed.isdisjoint(streams) or (batch and self._waiting[0].outbox.debounces):
                 break
             command = self._waiting.popleft()
             command.taken = True
             claimed |= streams
             size += command.size
             batch.append(command)
+            if command.outbox.debounces:
+                break
         return batch
 
     def _commit(self, batch: list[_Command]) -> None:

@@ -132,7 +132,9 @@ class OutboxChange:
             case Succeeded(originator_id=stream) | DeadLettered(originator_id=stream) | Cancelled(originator_id=stream):
                 self.started.pop(stream, None)
                 self.put.pop(stream, None)
-                self.flows.pop(stream, None)
+                asked = self.flows.get(stream)
+                if asked is not None and not stands_alone(asked.request):
+                    del self.flows[stream]
                 self.ended.add(stream)
             case TriggerCreated() | TriggerChanged():
                 self._limit(event.originator_id, TriggerLimits.of(event.kind, event.config, event.delivery))
@@ -141,6 +143,11 @@ class OutboxChange:
             case TriggerPaused() | TriggerResumed() | TriggerRemoved():
                 change = _CHANGES[type(event)]
                 self.limits.append({"trigger": event.originator_id, "change": change})
+
+    @property
+    def debounces(self) -> bool:
+        """Whether it takes the place of what waits now, so that nothing else may be done to that in the same commit."""
+        return any(row.flow.debounce is not None for row in self.flows.values())
 
     def _limit(self, trigger: UUID, limits: TriggerLimits) -> None:
         self.limits.append({"trigger": trigger, "change": "set", **asdict(limits)})
