@@ -19,6 +19,7 @@ from picloud.rhai.resolver import resolve
 from picloud.rhai.runtime.functions import Module
 from picloud.rhai.runtime.places import FILENAME, Catchable, returned
 from picloud.rhai.runtime.run import Host, Run
+from picloud.rhai.steps import EVAL
 from picloud.rhai.syntax import Expression, ExpressionStatement, Script
 from picloud.rhai.texts import Pause
 from picloud.rhai.values import name_type
@@ -35,12 +36,15 @@ class Engine:
         modules: Mapping[str, Module] | None = None,
         *,
         cache: ProgramCache | None = None,
+        traced: bool = False,
     ) -> None:
         """``modules`` are there for every script without an import, under their names. What is compiled is kept in
-        ``cache``."""
+        ``cache``. The programs of a ``traced`` engine tell each step to the ``tracer`` of their host; they are slower,
+        and no cache keeps them."""
         self.limits = limits
         self.modules = dict(modules or {})
-        self.cache = cache
+        self.cache = None if traced else cache
+        self.traced = traced
         self.registry = Registry(standard())
         register_iterators(self.registry)
         self._options = codegen.Options(
@@ -51,6 +55,7 @@ class Engine:
             self.registry.overloads,
             self.registry.resolve,
             self.registry.found,
+            traced=traced,
         )
 
     # ---------------------------------------------------------------------------------------- registration
@@ -180,7 +185,7 @@ class Engine:
 
         def execute(run: Run, level: int, scope: Any) -> Any:
             functions = run.functions
-            names = program.linked(run)
+            names = program.linked(run, part=EVAL)
             run.functions = functions
             return names["main"](scope, level)
 

@@ -18,6 +18,7 @@ from picloud.rhai.runtime.places import Catchable, FunctionInfo, settled
 from picloud.rhai.runtime.run import DefaultHost, Host, Run
 from picloud.rhai.runtime.scopes import close
 from picloud.rhai.runtime.support import HELPERS
+from picloud.rhai.runtime.tracing import helpers
 from picloud.rhai.values import Shared
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ class Program:
         finally:
             failure = None  # nor need the error and this frame
 
-    def linked(self, run: Run, source: str = "") -> dict[str, Any]:
-        """Return the generated module's names, tied to a run."""
+    def linked(self, run: Run, source: str = "", *, part: str = "") -> dict[str, Any]:
+        """Return the generated module's names, tied to a run. ``part`` is what a trace calls the script."""
         infos = self._infos
         if source:
             infos = self._named(source)
@@ -112,6 +113,8 @@ class Program:
             "SITES": self._symbols.sites,
             "INFOS": infos,
         }
+        if self._engine.traced:
+            names |= helpers(run, part or source)
         for python, (name, types) in self._symbols.natives.items():
             native = run.registry.resolve(name, tuple([PYTHON[each] for each in types]))
             assert native is not None

@@ -26,6 +26,7 @@ The generator, a class whose layers stand on each other in this order:
     inlining.py        small functions, written out where they are called
     calls.py           functions, natives, closures, what the language answers itself
     switches.py        ``switch``
+    tracing.py         what statements tell of themselves, in programs that are traced
     statements.py      declarations, control flow
     module.py          functions, and the whole
 

@@ -61,7 +61,7 @@ class Value:
 class Options:
     """What the engine fixes for the code of all its programs."""
 
-    __slots__ = ("changes", "found", "known", "limits", "natives", "replacing", "resolve")
+    __slots__ = ("changes", "found", "known", "limits", "natives", "replacing", "resolve", "traced")
 
     def __init__(
         self,
@@ -72,6 +72,8 @@ class Options:
         natives: Callable[[str, int], Iterable[Any]],
         resolve: Callable[[str, tuple[Any, ...]], Any],
         found: dict[tuple[Any, ...], Any],
+        *,
+        traced: bool = False,
     ) -> None:
         self.limits = limits
         self.known = known
@@ -86,6 +88,8 @@ class Options:
         """The native that answers a call with arguments of these Python types."""
         self.found = found
         """What was found out about natives, for all programs."""
+        self.traced = traced
+        """Whether statements tell of themselves."""
 
 
 CALL: Final = 8

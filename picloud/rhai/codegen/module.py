@@ -75,6 +75,8 @@ class Generator(Statements):
     ) -> None:
         super().__init__()
         self.frozen = frozen
+        self.traced = options.traced
+        self.in_sight = []
         self.script = script
         self.resolution = resolution
         self.options = options
@@ -111,6 +113,8 @@ class Generator(Statements):
     def module(self) -> tuple[ast.Module, Symbols]:
         """Return the whole module, and what it needs."""
         for plan in self.everything:
+            if self.traced:
+                continue
             if plan.called or plan.escaped:
                 plan.special = self._specialised(plan)
             plan.sketch = sketch(plan)
@@ -138,7 +142,7 @@ class Generator(Statements):
                 plan.closed,
                 plan.borrows and plan.wanted,
                 len(plan.scope.captures),
-                plan.result.types == INT and not plan.repeats and not plan.scope.captures,
+                plan.result.types == INT and not plan.repeats and not plan.scope.captures and not self.traced,
             )
             for plan in self.everything
             if plan.wanted or plan.closed
@@ -192,7 +196,11 @@ class Generator(Statements):
         self.hot = False
         self.keeps_constants = bool(self.plans) or bool(self.closures) or self.resolution.uses_global
         self.top_level: frozenset[Node] = frozenset(self.script.statements)
+        if self.traced:
+            self.trace_entry(None, (0, 0))
         self.statements(self.script.statements, RETURN)
+        if self.traced:
+            self.trace_exits(self.out)
         self.pay_at(0)
         if self.uses_deeper:
             self.out.insert(0, nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1))))
@@ -212,8 +220,12 @@ class Generator(Statements):
         if plan.special is not None and types is None:
             self._turn_off(plan, plan.special[0], parameters)
         self._enter(plan)
+        if self.traced:
+            self.trace_entry(plan, (plan.node.line, plan.node.column))
         before = len(self.out)
         self.statements(body, RETURN)
+        if self.traced:
+            self.trace_exits(self.out)
         self.pay_at(before)
         deeper = nodes.assign("E", nodes.binary("+", nodes.name("D"), nodes.constant(1)))
         entry: list[Any] = [deeper] if self.uses_deeper else []

@@ -14,7 +14,7 @@ from picloud.rhai.codegen import nodes, ranges, types
 from picloud.rhai.codegen.emitter import RETURN, Destination, Value
 from picloud.rhai.codegen.expressions import zero
 from picloud.rhai.codegen.ranges import ALL
-from picloud.rhai.codegen.switches import Switches
+from picloud.rhai.codegen.tracing import STRUCTURES, Tracing
 from picloud.rhai.codegen.types import ANY, BOOL, FLOAT, INT, STRING, UNIT
 from picloud.rhai.errors import Position
 from picloud.rhai.resolver import Variable
@@ -28,7 +28,7 @@ _SHORT = 64
 _JUMPS = (nodes.Return, nodes.Break, nodes.Continue)
 
 
-class Statements(Switches):
+class Statements(Tracing):
     """The part of the generator for what has control flow."""
 
     pause: Pause
@@ -43,7 +43,7 @@ class Statements(Switches):
         if not statements:
             self.finish(None, destination)
             return
-        runs = self.find_runs(statements) if self.hot and len(statements) > 1 else {}
+        runs = self.find_runs(statements) if self.hot and not self.traced and len(statements) > 1 else {}
         end = last = len(statements) - 1
         for at, statement in enumerate(statements):
             self.pause(_STATEMENT)
@@ -60,6 +60,8 @@ class Statements(Switches):
         """Write a statement, and clear the temporaries that it left."""
         outer, holders = self.temporaries, self.holders
         self.holders = []
+        if self.traced:
+            self.trace_step(statement)
         self.statement(statement, destination)
         if self.holders and not (self.out and isinstance(self.out[-1], _JUMPS)):
             empty: list[Any] = [nodes.Name(name, nodes.STORE) for name in dict.fromkeys(self.holders)]
@@ -68,6 +70,14 @@ class Statements(Switches):
 
     def block(self, block: syntax.Block, destination: Destination) -> None:
         """Write a block, with a scope of its own."""
+        if not self.traced:
+            self._block(block, destination)
+            return
+        outer = list(self.in_sight)
+        self._block(block, destination)
+        self.in_sight = outer
+
+    def _block(self, block: syntax.Block, destination: Destination) -> None:
         declares = self.scope.dynamic and any(
             isinstance(each, syntax.Let) or _may_eval(each) for each in block.statements
         )
@@ -96,11 +106,28 @@ class Statements(Switches):
     def statement(self, statement: syntax.Statement, destination: Destination) -> None:
         """Write a statement whose value goes to the destination."""
         if type(statement) is syntax.ExpressionStatement:
-            self.into(statement.expression, destination)
+            if self.traced:
+                self._traced_expression(statement, destination)
+            else:
+                self.into(statement.expression, destination)
             return
         _STATEMENTS[type(statement)](self, statement)
         if not (self.out and isinstance(self.out[-1], _JUMPS)):
+            if self.traced:
+                self.trace_change(statement)
             self.finish(None, destination)
+
+    def _traced_expression(self, statement: syntax.ExpressionStatement, destination: Destination) -> None:
+        if destination is not RETURN or isinstance(statement.expression, STRUCTURES):
+            self.into(statement.expression, destination)
+            if not _jumps(self.out):
+                self.trace_change(statement)
+            return
+        # What it changes is told before the function is left.
+        value = self.temporary(ANY)
+        self.into(statement.expression, value)
+        self.trace_change(statement)
+        self.finish(self.fresh(value, ANY), RETURN)
 
     # ---------------------------------------------------------------------------------------- declarations
 
@@ -137,6 +164,8 @@ class Statements(Switches):
             node = nodes.call(helper, [node])
         self.out.append(nodes.assign(variable.python, node))
         self.ranges.forget(variable)
+        if self.traced:
+            self.in_sight.append(variable)
 
     def export(self, node: syntax.Export) -> None:
         """``export name as alias``."""
@@ -357,8 +386,10 @@ class Statements(Switches):
     def _otherwise(self, node: Node | None, destination: Destination) -> None:
         if node is None:
             self.finish(None, destination)
-        else:
-            self.into(node, destination)
+            return
+        if self.traced and isinstance(node, syntax.If):
+            self.trace_step(node)
+        self.into(node, destination)
 
     def _loop_result(self, destination: Destination) -> str | None:
         """Return the temporary that ``break`` brings its value to, with () in it."""
@@ -394,6 +425,8 @@ class Statements(Switches):
 
         def turn() -> None:
             self._rewind(size)
+            if self.traced and node.condition is not None:
+                self.trace_step(node.condition)
             if node.condition is not None and not _is_true(node.condition):
                 self._leave_unless(node.condition, negated=True)
             self.block(node.body, None)
@@ -440,6 +473,8 @@ class Statements(Switches):
         def turn() -> None:
             self._rewind(size)
             self.block(node.body, None)
+            if self.traced:
+                self.trace_step(node.condition)
             self._leave_unless(node.condition, negated=not node.until)
 
         body = self._turns(node, result, turn)
@@ -472,8 +507,17 @@ class Statements(Switches):
 
         def turn() -> None:
             self._rewind(size)
+            if self.traced:
+                self.trace_step(node)
             self.out += setup
+            if not self.traced:
+                self.block(node.body, None)
+                return
+            outer = list(self.in_sight)
+            self.in_sight += [each for each in (variable, counter) if each is not None]
+            self.trace_change(node)
             self.block(node.body, None)
+            self.in_sight = outer
 
         body = self._turns(node, result, turn)
         target = nodes.Tuple(targets, nodes.STORE)
@@ -526,7 +570,9 @@ class Statements(Switches):
         body = self.collect(lambda: self.block(node.body, target))
         self.in_try -= 1
         self.ranges.here = dict(before)
+        in_sight = list(self.in_sight)
         handler = self.collect(lambda: self._handler(node, error, size))
+        self.in_sight = in_sight
         self.ranges.here = before
         if target is not None and not (handler and isinstance(handler[-1], _JUMPS)):
             handler.append(nodes.assign(target, nodes.constant(None)))

@@ -13,6 +13,8 @@
     ownership.py   who holds a value: copy on write
     sizes.py       limits on the sizes of values
     places.py      where an error happened, read off the traceback
+    tracing.py     the steps of a program that is traced
+    snapshots.py   what variables hold, as texts, to tell what has changed
 
 Generated code is straight Python for what it can prove or test cheaply; all else is a call into this package: the
 slow paths of operators, chains of indexes and properties, calls by name, function pointers, scopes that ``eval`` may

@@ -68,6 +68,7 @@ class Run:
         "libraries",
         "limits",
         "modules",
+        "nanoseconds",
         "opened",
         "pay",
         "registry",
@@ -90,6 +91,8 @@ class Run:
         """Whoever takes one has paid an operation."""
         self.pay = self.budget.pay
         """Take so many operations. Raises ErrorTooManyOperations, or what the host's hook raises."""
+        self.nanoseconds: Callable[[], int] = getattr(host, "on_clock", time.monotonic_ns)
+        """The clock behind ``timestamp``: the host's, if it has one."""
         self.registry = registry
         self.modules = modules
         """Modules that are there without an import."""
@@ -147,10 +150,6 @@ class Run:
         """Return the value of an expression of the syntax tree that sees no variables."""
         assert self.compile_tree is not None
         return self.compile_tree(self, expression)
-
-    def nanoseconds(self) -> int:
-        """The clock behind ``timestamp``."""
-        return time.monotonic_ns()
 
     # ---------------------------------------------------------------------------------------- functions
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from picloud.rhai import codegen
 from picloud.rhai.codegen.audit import audit
+from picloud.rhai.runtime import tracing
 from picloud.rhai.runtime.support import HELPERS
 
 
@@ -18,7 +19,8 @@ def audited() -> Iterator[None]:
 
     def checked(*arguments: Any, **named: Any) -> Any:
         tree, symbols = generate(*arguments, **named)
-        audit(tree, HELPERS)
+        options = arguments[2]
+        audit(tree, HELPERS.keys() | tracing.HELPERS if options.traced else HELPERS)
         return tree, symbols
 
     codegen.generate = checked
