@@ -15,6 +15,7 @@ from picloud.executor.memory import Memory
 from picloud.executor.protocol import Broken, Hello
 from picloud.executor.scheduler import Scheduler
 from picloud.executor.script import Scripts
+from picloud.executor.traced import active_run
 from picloud.rhai.cache import compiler_version
 
 SOCKET_FD = 3
@@ -46,7 +47,7 @@ def _serve(channel: Channel, memory_bytes: int) -> None:
     scripts = Scripts()
     scripts.warm()
     compiler = compiler_version() or b""
-    scheduler = Scheduler(channel, memory, scripts.run)
+    scheduler = Scheduler(channel, memory, scripts.run, active_run)
     features = close(memory_bytes=memory_bytes, highest_fd=memory.fd)
     # What is there now stays: the collector needn't look at it again. Values of scripts are seldom in cycles, and a
     # look at all of a run's values would hold up all others; those that are left are found when nothing runs.

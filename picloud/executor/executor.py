@@ -31,9 +31,11 @@ from picloud.executor.protocol import (
     Result,
     Run,
     RunRequest,
+    Steps,
     ToChild,
 )
 from picloud.rhai.cache import compiler_version
+from picloud.rhai.steps import Step
 
 Door = Callable[[RunRequest, str, str, list[Any]], Any]
 """``door(request, service, function, args)`` answers a service call; it runs in a greenlet of its own and may block.
@@ -88,6 +90,7 @@ class _Waiting:
         "logs",
         "number",
         "request",
+        "steps",
     )
 
     def __init__(self, number: int, request: RunRequest) -> None:
@@ -98,6 +101,7 @@ class _Waiting:
         self.abandoned = False
         self.cancelled = ""
         self.logs: list[LogLine] = []
+        self.steps: list[Step] = []
         self.calls: set[gevent.Greenlet] = set()
         self.greenlet: Any = None
         self.kept: Any = None
@@ -237,6 +241,7 @@ class Executor:
             request.seed,
             request.now_ms,
             program,
+            request.repeat,
         )
         self._send(run)
         if waiting.cancelled:
@@ -250,6 +255,8 @@ class Executor:
     def _whole(self, waiting: _Waiting, result: Result) -> Result:
         if waiting.logs:
             result.logs = waiting.logs + result.logs
+        if waiting.steps:
+            result.steps = waiting.steps
         return result
 
     def _abandon(self, waiting: _Waiting) -> None:
@@ -285,6 +292,8 @@ class Executor:
                 waiting.deliver(message)
         elif type(message) is Logs:
             waiting.logs += message.lines
+        elif type(message) is Steps:
+            waiting.steps += message.steps
         elif type(message) is Call:
             call = gevent.spawn(self._answer, waiting, message)
             waiting.calls.add(call)

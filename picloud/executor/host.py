@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any, Final
 
 from picloud.executor.scheduler import ActiveRun, CallRefused
+from picloud.executor.traced import TracedRun
 from picloud.rhai.errors import thrown
 from picloud.rhai.runtime.run import Run
+from picloud.rhai.runtime.tracing import Tracer
 
 SLICE_SECONDS: Final = 0.002
 FIRST_SLICE: Final = 500
 """Operations. Small, since nothing is known yet of what they take: 50 ns for a turn of a loop, 50 µs for a sort."""
 LEAST_SLICE: Final = 20
 MOST_SLICE: Final = 50_000
+MOST_READINGS: Final = 2_000
+"""So many readings of the clock are kept; a run that asks more often can't be repeated exactly."""
 
 
 class ScriptHost:
     """The host of one run."""
 
-    __slots__ = ("_slice_began", "_used_before", "active", "operations", "random")
+    __slots__ = ("_first", "_recorded", "_slice_began", "_used_before", "active", "operations", "random", "readings")
 
     def __init__(self, active: ActiveRun) -> None:
         self.active = active
@@ -29,6 +33,11 @@ class ScriptHost:
         """Operations used, once the script has ended."""
         self.random: Any = None
         """The run's random numbers, once it has asked for some."""
+        repeat = active.message.repeat
+        self._recorded = repeat.readings if repeat is not None else []
+        self._first = 0
+        self.readings: list[int] = []
+        """What ``timestamp`` read, in nanoseconds since its first reading."""
 
     def on_print(self, text: str) -> None:
         """Keep what the script printed."""
@@ -47,6 +56,26 @@ class ScriptHost:
         self._slice_began = monotonic()
         fitting = int(used * SLICE_SECONDS / max(taken, 1e-6))
         return max(LEAST_SLICE, min(fitting, used * 4, MOST_SLICE))
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Takes down the steps of a traced run."""
+        return self.active.tracer if isinstance(self.active, TracedRun) else None
+
+    def on_clock(self) -> int:
+        """Return what the run's clock reads in nanoseconds; in a repeated run what it read then, as far as that was
+        kept."""
+        count = len(self.readings)
+        if count < len(self._recorded):
+            reading = self._recorded[count]
+        else:
+            now = monotonic_ns()
+            if not self._first:
+                self._first = now - (self._recorded[-1] if self._recorded else 0)
+            reading = now - self._first
+        if count < MOST_READINGS:
+            self.readings.append(reading)
+        return reading
 
     def on_sleep(self, seconds: float) -> None:
         """Sleep while others run."""

@@ -12,9 +12,9 @@ VARIABLES: Final = ("ctx",)
 """What is in scope when a script begins."""
 
 
-def platform_engine(limits: Limits, cache: ProgramCache | None = None) -> Engine:
-    """Return an engine that has the platform's modules."""
+def platform_engine(limits: Limits, cache: ProgramCache | None = None, *, traced: bool = False) -> Engine:
+    """Return an engine that has the platform's modules; one for :mod:`picloud.executor.traced` if ``traced``."""
     modules = {name: Module("", Registry(package.natives)) for name, package in MODULES.items()}
-    engine = Engine(limits, modules, cache=cache)
+    engine = Engine(limits, modules, cache=cache, traced=traced)
     engine.register(METHODS.natives)
     return engine

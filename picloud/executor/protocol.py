@@ -4,7 +4,7 @@ A frame is a 4-byte big-endian length and one MessagePack array whose first item
 send several frames at once. A run is one script run with one set of inputs; ``run`` numbers it within its child.
 
 To the child: Run, Cancel, Answer; the end of the stream tells it to exit.
-From the child: Hello, NeedSource, Logs, Call, Done, Broken.
+From the child: Hello, NeedSource, Logs, Steps, Call, Done, Broken.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+
+from picloud.rhai.steps import Step
 
 MAX_FRAME: Final = 64 * 1024 * 1024
 """Bytes of the longest frame that either side accepts."""
@@ -81,6 +83,9 @@ class Result(msgspec.Struct, array_like=True):
 
     ``thrown`` tells that the answer was thrown on purpose (``throw #{status: 422, …}``). ``cpu_us`` is the computing
     time of this run alone, ``wall_us`` the time from its start to its end, waiting included.
+
+    ``readings`` is what ``timestamp()`` read, in nanoseconds since its first reading: of a run that failed, and of a
+    repeated one. Of a traced run ``steps`` are those that were asked for, and ``step_count`` is how many there were.
     """
 
     reply: Reply | None
@@ -90,6 +95,23 @@ class Result(msgspec.Struct, array_like=True):
     cpu_us: int
     wall_us: int
     logs: list[LogLine]
+    readings: list[int] = []
+    step_count: int = 0
+    steps: list[Step] = []
+
+
+class Trace(msgspec.Struct, frozen=True, array_like=True):
+    """Take down ``limit`` steps of the run, from number ``skip`` on."""
+
+    skip: int = 0
+    limit: int = 1_000
+
+
+class Repeat(msgspec.Struct, frozen=True, array_like=True):
+    """The run is one that was run before: ``readings`` are what ``timestamp()`` read then."""
+
+    readings: list[int] = []
+    trace: Trace | None = None
 
 
 class Run(msgspec.Struct, array_like=True, tag=1):
@@ -109,6 +131,7 @@ class Run(msgspec.Struct, array_like=True, tag=1):
     seed: int
     now_ms: int
     program: bytes | None = None
+    repeat: Repeat | None = None
 
 
 class Cancel(msgspec.Struct, array_like=True, tag=2):
@@ -175,8 +198,15 @@ class Broken(msgspec.Struct, array_like=True, tag=16):
     reason: str
 
 
+class Steps(msgspec.Struct, array_like=True, tag=17):
+    """Steps of a traced run, in order."""
+
+    run: int
+    steps: list[Step]
+
+
 ToChild = Run | Cancel | Answer
-FromChild = Hello | NeedSource | Logs | Call | Done | Broken
+FromChild = Hello | NeedSource | Logs | Call | Done | Broken | Steps
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +228,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     program: Callable[[], bytes | None] = lambda: None
     nested: bool = False
+    repeat: Repeat | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -57,9 +57,10 @@ class CallRefused(Exception):
 
 
 class Outcome:
-    """What the execution of a script gives back: an answer or an error, and the operations used."""
+    """What the execution of a script gives back: an answer or an error, the operations used, and what else
+    :class:`~picloud.executor.protocol.Result` tells."""
 
-    __slots__ = ("error", "operations", "reply", "thrown")
+    __slots__ = ("error", "operations", "readings", "reply", "step_count", "thrown")
 
     def __init__(
         self, *, reply: Reply | None = None, error: RunError | None = None, thrown: bool = False, operations: int = 0
@@ -68,6 +69,8 @@ class Outcome:
         self.error = error
         self.thrown = thrown
         self.operations = operations
+        self.readings: list[int] = []
+        self.step_count = 0
 
 
 class ActiveRun:
@@ -85,6 +88,7 @@ class ActiveRun:
         "greenlet",
         "memory_bytes",
         "message",
+        "send",
         "sent_logs_at",
         "waiting_for",
         "wakes_at",
@@ -95,6 +99,8 @@ class ActiveRun:
         self.message = message
         self.greenlet = greenlet(scheduler.execute, scheduler.hub)
         self._scheduler = scheduler
+        self.send = scheduler.send
+        """Sends a message to the parent."""
         self._begun = self.sent_logs_at = monotonic()
         self.deadline = self._begun + message.limits.wall_ms / 1000
         self.cpu_ns = 0
@@ -128,7 +134,7 @@ class ActiveRun:
     def call(self, service: str, function: str, args: list[Any]) -> Any:
         """Ask a service of the parent and sleep until it answers. Raises :class:`CallRefused`, :class:`RunEnded`."""
         self._calls += 1
-        self._scheduler.send(Call(self.message.run, self._calls, service, function, args))
+        self.send(Call(self.message.run, self._calls, service, function, args))
         self.waiting_for = self._calls
         self._scheduler.hub.switch()
         if self.ending is not None:
@@ -164,6 +170,8 @@ class ActiveRun:
             cpu_us=self.cpu_ns // 1000,
             wall_us=int((monotonic() - self._begun) * 1_000_000),
             logs=self._lines,
+            readings=outcome.readings,
+            step_count=outcome.step_count,
         )
 
     def lines_due(self, now: float) -> bool:
@@ -176,13 +184,21 @@ class Scheduler:
 
     current: ActiveRun | None
 
-    def __init__(self, channel: Channel, memory: Memory, run_script: Callable[[ActiveRun], Outcome | None]) -> None:
-        """``run_script`` runs a script to its end within its greenlet, or says None if it needs the source."""
+    def __init__(
+        self,
+        channel: Channel,
+        memory: Memory,
+        run_script: Callable[[ActiveRun], Outcome | None],
+        make: Callable[[Run, Scheduler], ActiveRun] = ActiveRun,
+    ) -> None:
+        """``run_script`` runs a script to its end within its greenlet, or says None if it needs the source; ``make``
+        makes the run of a message."""
         self.hub = getcurrent()
         self.send = channel.send
         self._channel = channel
         self._memory = memory
         self._run_script = run_script
+        self._make = make
         self._runs: dict[int, ActiveRun] = {}
         self._asleep: dict[int, ActiveRun] = {}
         self._fresh: deque[ActiveRun] = deque()
@@ -226,7 +242,7 @@ class Scheduler:
             return Outcome(error=RunError("MemoryLimit", self._memory.message()))
 
     def _begin(self, message: Run) -> None:
-        active = ActiveRun(message, self)
+        active = self._make(message, self)
         self._runs[message.run] = active
         self._fresh.append(active)
 

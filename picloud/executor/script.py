@@ -15,6 +15,7 @@ from picloud.executor.host import FIRST_SLICE, ScriptHost
 from picloud.executor.language import platform_engine
 from picloud.executor.protocol import Limits, Run, RunError
 from picloud.executor.scheduler import ActiveRun, Outcome, RunEnded
+from picloud.executor.traced import TracedRun
 from picloud.rhai import Constant, Engine, Program, RhaiError
 from picloud.rhai import Limits as LanguageLimits
 from picloud.rhai.runtime.places import FILENAME, here
@@ -32,19 +33,20 @@ class Programs:
     """The compiled programs of one child."""
 
     def __init__(self) -> None:
-        self._engines: dict[Limits, Engine] = {}
+        self._engines: dict[tuple[Limits, bool], Engine] = {}
         self._kept: dict[tuple[str, int], tuple[Program, int]] = {}
         self._size = 0
 
     def program(self, message: Run) -> Program | None:
         """The program of a run; None without its source or code. Raises :class:`RhaiError` if it can't be compiled."""
-        engine = self._engines.get(message.limits)
+        traced = message.repeat is not None and message.repeat.trace is not None
+        engine = self._engines.get((message.limits, traced))
         if engine is None:
-            engine = self._new_engine(message.limits)
+            engine = self._new_engine(message.limits, traced=traced)
         key = (message.sha256, id(engine))
         kept = self._kept.pop(key, None)
         if kept is None:
-            if message.program is not None:
+            if message.program is not None and not traced:
                 kept = Program.loaded(engine, message.program), len(message.program) // CODE_BYTES
             elif message.source is not None:
                 kept = engine.compile(message.source), len(message.source)
@@ -57,12 +59,13 @@ class Programs:
             self._size -= size
         return kept[0]
 
-    def _new_engine(self, limits: Limits) -> Engine:
+    def _new_engine(self, limits: Limits, *, traced: bool) -> Engine:
         wanted = language_limits(limits)
-        engine = next((engine for engine in self._engines.values() if engine.limits == wanted), None)
+        alike = (each for each in self._engines.values() if each.limits == wanted and each.traced == traced)
+        engine = next(alike, None)
         if engine is None:
-            engine = platform_engine(wanted)
-        self._engines[limits] = engine
+            engine = platform_engine(wanted, traced=traced)
+        self._engines[limits, traced] = engine
         return engine
 
 
@@ -91,7 +94,14 @@ class Scripts:
         except RunEnded as ended:
             line, column = _place(ended.__traceback__)
             outcome = Outcome(error=RunError(ended.kind, ended.message, line, column))
+        finally:
+            if isinstance(active, TracedRun):
+                active.close()
         outcome.operations = host.operations
+        if outcome.error is not None or message.repeat is not None:
+            outcome.readings = host.readings
+        if isinstance(active, TracedRun):
+            outcome.step_count = active.tracer.count
         return outcome
 
     def _execute(self, host: ScriptHost, program: Program) -> Outcome:
