@@ -259,6 +259,13 @@ class Config:
     call_levels: int = _setting(
         "PICLOUD_CALL_LEVELS", 64, "How deep a script's calls may nest.", parse=_number(8, 1000)
     )
+    journal_bytes: int = _setting(
+        "PICLOUD_JOURNAL_BYTES",
+        MIB,
+        "How much of what services answered is kept with a run that failed, to inspect it; 0 keeps nothing.",
+        unit="bytes",
+        parse=_bytes(0, 16 * MIB),
+    )
     dead_letter_days: int = _setting(
         "PICLOUD_DEAD_LETTER_DAYS",
         30,

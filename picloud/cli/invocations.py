@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from picloud.cli import show
 from picloud.cli.client import Client, ProblemError
@@ -147,6 +149,8 @@ def _attempts(client: Client, whole: dict[str, Any], *, failed: bool = False) ->
             source = _source(client, whole) if source is None else source
             for line in explanation(error, source):
                 click.echo(f"  {line}")
+        if error is not None and attempt["recorded"]:
+            click.echo(f"  run it again on its record: picloud replay --inspect {whole['id']}", err=failed)
 
 
 def _source(client: Client, whole: dict[str, Any]) -> str:
@@ -263,20 +267,88 @@ def events(target: Target, limit: int, oldest_first: bool, as_json: bool, **filt
 @click.option("--version", default="current", show_default=True, help="current, original, or a number.")
 @click.option("-d", "--body", help="Another body than the input's; @FILE takes it from a file, @- from standard input.")
 @click.option("--patch", help="A JSON merge patch (RFC 7396) for the input's body; @FILE takes it from a file.")
+@click.option("--inspect", "inspected", is_flag=True, help="Run it again on its record instead, changing nothing.")
+@click.option("--attempt", type=click.IntRange(1), help="Of --inspect: which attempt; else the last that failed.")
+@click.option("--script", type=click.Path(path_type=Path), help="Of --inspect: run this file on the record.")
+@click.option("--trace", is_flag=True, help="Of --inspect: show each line run, with the variables that changed.")
+@click.option("--step", "stepwise", is_flag=True, help="Of --inspect: the same, one step after the other.")
+@click.option("--steps", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="So many steps.")
+@click.option("--from", "first", type=click.IntRange(0), help="From this step on; else the last ones are shown.")
+@click.option("--variable", "variables", multiple=True, metavar="NAME", help="Only steps that change this variable.")
 @_WAIT
 @_JSON
 @with_target
 def replay(
-    target: Target, invocation: str, version: str, body: str | None, patch: str | None, wait: bool, as_json: bool
+    target: Target,
+    invocation: str,
+    version: str,
+    body: str | None,
+    patch: str | None,
+    inspected: bool,
+    wait: bool,
+    as_json: bool,
+    **inspection: Any,
 ) -> None:
     """Run an ended invocation's input again, as a new invocation; the old one stays as it is.
 
     Many at once: see picloud replays.
+
+    \b
+      picloud replay ID                                  a new invocation, on the current version
+      picloud replay --inspect ID                        what it did and where it failed; changes nothing
+      picloud replay --inspect ID --script fixed.rhai    whether that would have succeeded
+      picloud replay --inspect ID --version current      the same of the version that is deployed now
+      picloud replay --inspect ID --trace                line by line
     """
     client = Client(target)
+    if inspected:
+        if body is not None or patch is not None:
+            raise click.UsageError("--inspect runs on the recorded input; replay without it to give another --body")
+        chosen = click.get_current_context().get_parameter_source("version") is ParameterSource.COMMANDLINE
+        _inspect(client, invocation, version=version if chosen else None, as_json=as_json, **inspection)
+        return
+    _check_no_inspection(inspection)
     content = {"version": version} | edit(body, patch)
     again = client.send("POST", "invocations", invocation, "replay", content=content).json["invocation"]
     follow(client, again, wait=wait, as_json=as_json)
+
+
+def _inspect(
+    client: Client,
+    invocation: str,
+    *,
+    attempt: int | None,
+    script: Path | None,
+    version: str | None,
+    trace: bool,
+    stepwise: bool,
+    steps: int,
+    first: int | None,
+    variables: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    from picloud.cli.inspect import inspect
+
+    wanted = {"limit": steps, "skip": first} if trace or stepwise or variables or first is not None else None
+    inspect(
+        client,
+        invocation,
+        attempt=attempt,
+        script=script,
+        version=version,
+        trace=wanted,
+        variables=variables,
+        stepwise=stepwise,
+        as_json=as_json,
+    )
+
+
+def _check_no_inspection(options: dict[str, Any]) -> None:
+    names = {"attempt": None, "script": None, "trace": False, "stepwise": False, "first": None, "variables": ()}
+    for name, default in names.items():
+        if options[name] != default:
+            option = {"stepwise": "step", "first": "from", "variables": "variable"}.get(name, name)
+            raise click.UsageError(f"--{option} is for --inspect; without it nothing is shown but the new invocation")
 
 
 @click.command("invoke")

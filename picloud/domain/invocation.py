@@ -221,7 +221,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed:
-    """A run ended without an answer. ``lost`` tells that its executor or node died; ``retry_at`` is None at the end."""
+    """A run ended without an answer. ``lost`` tells that its executor or node died; ``retry_at`` is None at the end.
+
+    ``journal`` is what services answered to the run (``orchestrator/journal.py``), if that was kept.
+    """
 
     originator_id: UUID
     originator_version: int
@@ -231,6 +234,7 @@ class AttemptFailed:
     retry_at: datetime | None = None
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
+    journal: Content | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +372,7 @@ class Failure:
     lost: bool = False
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
+    journal: Content | None = None
 
 
 def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -> list[InvocationEvent]:
@@ -401,6 +406,7 @@ def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -
         retry_at=retry_at,
         usage=failure.usage,
         logs=failure.logs,
+        journal=failure.journal,
     )
     if retry_at is not None:
         return [failed]

@@ -44,6 +44,12 @@ _LAST_TYPES: Final = """
     WHERE originator_id = ANY(%s)
     ORDER BY originator_id, originator_version DESC
 """
+_NEWEST: Final = f"""
+    SELECT DISTINCT ON (originator_id) {_COLUMNS}
+    FROM log.events
+    WHERE originator_id = ANY(%s) AND notification_id <= %s
+    ORDER BY originator_id, originator_version DESC
+"""
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM log.events"
 
 
@@ -144,6 +150,13 @@ def read_first_events(connection: psycopg.Connection, stream_ids: Sequence[UUID]
 def read_last_types(connection: psycopg.Connection, stream_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The type of the newest event of each of the streams that exist, by stream id."""
     return dict(connection.execute(_LAST_TYPES, (list(stream_ids),)).fetchall())
+
+
+def read_newest_events(
+    connection: psycopg.Connection, stream_ids: Sequence[UUID], *, up_to: int
+) -> dict[UUID, RecordedEvent]:
+    """Of each of the streams the newest event that isn't behind the position ``up_to``, by stream id."""
+    return {event.stream_id: event for event in _read(connection, _NEWEST, (list(stream_ids), up_to))}
 
 
 def read_head(connection: psycopg.Connection) -> int:

@@ -114,7 +114,7 @@ def _outcomes(members: list[Member], attempt: Attempt) -> list[_Outcome]:
     """How each member ended, from how the run did; ``attempt`` speaks of the first one."""
     ended = attempt.events[0]
     if isinstance(ended, AttemptFailed):
-        failure = Failure(error=ended.error, lost=ended.lost, usage=ended.usage, logs=ended.logs)
+        failure = Failure(error=ended.error, lost=ended.lost, usage=ended.usage, logs=ended.logs, journal=ended.journal)
         return [(members[0], attempt.events), *((member, _failed(member, failure)) for member in members[1:])]
     assert isinstance(ended, Succeeded)
     failed = {} if ended.thrown else _named_as_failed(attempt.answer)
@@ -128,7 +128,7 @@ def _outcomes(members: list[Member], attempt: Attempt) -> list[_Outcome]:
         error = failed.get(str(member.state.id))
         if error is not None:
             # Whoever looks into a message that failed wants to see what was said.
-            failure = Failure(error=error, usage=ended.usage, logs=ended.logs)
+            failure = Failure(error=error, usage=ended.usage, logs=ended.logs, journal=attempt.journal)
             outcomes.append((member, _failed(member, failure)))
         else:
             version = member.state.version + 1

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
+from picloud.orchestrator.journal import Recorder
 from picloud.orchestrator.messaging import Messaging
 from picloud.postgres.sessions import Sessions
 from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
 from picloud.services.topics import Topics
-from picloud.services.work import Caller, ServiceError, Work
+from picloud.services.work import Caller, ServiceError, Withheld, Work
+
+Answering = Callable[[str, str, list[Any]], Any]
+"""``answering(service, function, args)`` answers a call, or raises the pool's ``ServiceError``."""
 
 
 class Door:
-    """Finds the service, and the unit of work of the run that calls."""
+    """Finds the service, and the unit of work of the run that calls; keeps what was answered."""
 
-    def __init__(self, sessions: Sessions, messaging: Messaging) -> None:
+    def __init__(self, sessions: Sessions, messaging: Messaging, *, journal_bytes: int) -> None:
+        """``journal_bytes`` is how much is kept of a run's calls, to repeat it."""
         self._services: dict[str, dict[str, Callable[..., Any]]] = {
             "kv": Kv(sessions).functions,
             "modules": Modules(sessions).functions,
@@ -29,6 +35,9 @@ class Door:
             "topic": Topics(messaging.publish).functions,
         }
         self._works: dict[str, Work] = {}
+        self._journal_bytes = journal_bytes
+        self._recorders: dict[str, Recorder] = {}
+        self._instead: dict[str, Answering] = {}
 
     def add(self, service: str, functions: dict[str, Callable[..., Any]]) -> None:
         """Let scripts call one more service: one that itself needs what runs scripts."""
@@ -36,15 +45,46 @@ class Door:
 
     def open(self, app: str, caller: Caller) -> Work:
         """Begin the unit of work of a run; close it when the run is over."""
-        work = self._works[str(caller.invocation)] = Work(app, caller)
+        name = str(caller.invocation)
+        self._recorders[name] = Recorder(self._journal_bytes)
+        work = self._works[name] = Work(app, caller)
         return work
+
+    def recorder(self, invocation: str) -> Recorder:
+        """What was kept of the calls of a run whose work is open."""
+        return self._recorders[invocation]
+
+    @contextmanager
+    def answering(self, run: str, answer: Answering) -> Iterator[None]:
+        """Have ``answer`` take the calls of the run of that name, instead of the services."""
+        self._instead[run] = answer
+        try:
+            yield
+        finally:
+            del self._instead[run]
 
     def close(self, invocation: str) -> None:
         """The run is over: it calls no more."""
         self._works.pop(invocation, None)
+        self._recorders.pop(invocation, None)
 
     def answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
         """The service's answer. Raises the pool's ``ServiceError`` with what the script is to be told."""
+        instead = self._instead.get(request.invocation)
+        if instead is not None:
+            return instead(service, function, args)
+        recorder = self._recorders.get(request.invocation)
+        try:
+            value = self._answer(request, service, function, args)
+        except RefusedCall as refused:
+            if recorder is not None:
+                recorder.refused(service, function, args, str(refused))
+            raise
+        if recorder is not None:
+            recorder.answered(service, function, args, value)
+        return value.value if type(value) is Withheld else value
+
+    def _answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
         work = self._works.get(request.invocation)
         called = self._services.get(service, {}).get(function)
         if work is None or called is None:

@@ -18,6 +18,7 @@ from picloud.orchestrator.door import Door
 from picloud.orchestrator.guards import Guards
 from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox
+from picloud.orchestrator.inspection import Inspector
 from picloud.orchestrator.invoker import Invoker
 from picloud.orchestrator.messaging import Messaging
 from picloud.orchestrator.programs import Programs
@@ -33,9 +34,9 @@ _log = structlog.get_logger(__name__)
 class Node:
     """The orchestrator of this process. Make it anywhere, start it after the last fork.
 
-    What other parts use: ``invoker`` to run scripts, ``messaging`` for what messages come to, ``catalog`` to find
-    scripts and triggers, ``appender`` and ``sessions`` for the log and its projections, ``listener`` to be woken
-    (subscribe before ``start``).
+    What other parts use: ``invoker`` to run scripts, ``inspector`` to repeat runs, ``messaging`` for what messages come
+    to, ``catalog`` to find scripts and triggers, ``appender`` and ``sessions`` for the log and its projections,
+    ``listener`` to be woken (subscribe before ``start``).
     """
 
     def __init__(self, config: Config) -> None:
@@ -50,7 +51,7 @@ class Node:
         self.catalog = Catalog(self.sessions, self.listener, self.guards)
         self.inbox = Inbox(self.listener)
         self.messaging = Messaging(self.catalog.app)
-        self.door = Door(self.sessions, self.messaging)
+        self.door = Door(self.sessions, self.messaging, journal_bytes=config.journal_bytes)
         self.pool = ExecutorPool(
             self.door.answer, executors=config.executors, runs=config.runs, memory_mb=config.memory_mb
         )
@@ -94,6 +95,9 @@ class Node:
             invoker=self.invoker,
         )
         self.door.add("invoke", Invoke(self.catalog.scripts, self.calls.call, self.sessions).functions)
+        self.inspector = Inspector(
+            sessions=self.sessions, runner=self.runner, pool=self.pool, door=self.door, slots=self.slots
+        )
         self.dispatcher = Dispatcher(
             sessions=self.sessions,
             listener=self.listener,

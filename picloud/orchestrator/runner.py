@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import random
 import time
+from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import psycopg
 import structlog
 
 from picloud.domain import invocation as lifecycle
 from picloud.domain.invocation import (
+    Content,
     DeadLettered,
     Failure,
     Invocation,
@@ -35,10 +38,11 @@ from picloud.domain.metadata import Metadata
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, Result, RunRequest
 from picloud.log.appender import Appender, Entry, StreamConflict
-from picloud.log.contents import get_content, pack, store, unpack
+from picloud.log.contents import get_content, pack, put_content, store, unpack
 from picloud.log.reader import read_stream
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
+from picloud.orchestrator.journal import Recorder
 from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.programs import Programs
@@ -53,6 +57,9 @@ _log = structlog.get_logger(__name__)
 
 MAX_COLLISIONS: Final = 50
 """So often a run is repeated because other runs changed the keys that it wrote."""
+
+JOURNAL_INLINE: Final = 2_048
+"""Bytes of a journal that an event holds itself: the audit trail is to stay readable."""
 
 _SEED_MASK: Final = (1 << 63) - 1
 
@@ -146,16 +153,39 @@ class Runner:
         if expires is not None and clock_ms >= expires.timestamp() * 1_000:
             error = RunError("DeadlinePassed", f"the run was to start before {expires.isoformat()}")
             return Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
-        work = self._door.open(state.requested.app, self._caller(state, metadata, clock_ms))
+        work = self._door.open(state.requested.app, self.caller(state, metadata, clock_ms))
+        recorder = self._door.recorder(str(state.id))
         try:
-            result = self._pool.run(self._request(state, clock_ms, batch))
+            result = self._pool.run(self.request(state, clock_ms, batch))
         except ExecutorDied as died:
-            return Attempt(self._failed(state, _lost(died, clock_ms)))
+            journal = self._journal(state, recorder, [], batch)
+            return Attempt(self._failed(state, replace(_lost(died, clock_ms), journal=journal)))
         finally:
             self._door.close(str(state.id))
-        return self._ended(state, result, work, clock_ms)
+        journal = None
+        if batch or result.reply is None:
+            journal = self._journal(state, recorder, result.readings, batch)
+        return self._ended(state, result, work, clock_ms, journal)
 
-    def _caller(self, state: Invocation, metadata: Metadata, clock_ms: int) -> Caller:
+    def _journal(
+        self, state: Invocation, recorder: Recorder, readings: list[int], batch: Sequence[Invocation]
+    ) -> Content | None:
+        """What is kept with a failure, to repeat the run."""
+        if not recorder.keeps:
+            return None
+        members = [(member.id, member.attempt) for member in batch]
+        packed = recorder.journal(self._limits_of(state), readings, members).packed()
+        if len(packed) > JOURNAL_INLINE:
+            try:
+                with self._sessions.session() as connection:
+                    return Content(sha256=put_content(connection, packed))
+            except psycopg.Error as error:
+                # The failure itself waits for the database: then the journal goes with it, as long as it is.
+                _log.warning("run.journal_inline", invocation=str(state.id), bytes=len(packed), reason=str(error))
+        return Content(base64=b64encode(packed).decode())
+
+    def caller(self, state: Invocation, metadata: Metadata, clock_ms: int) -> Caller:
+        """Whose run the attempt is that ``state`` stands at."""
         requested = state.requested
         return Caller(
             invocation=state.id,
@@ -171,7 +201,8 @@ class Runner:
         with self._sessions.session() as connection:
             return len(read_stream(connection, state.id)) == (0 if unrecorded else state.version)
 
-    def _request(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> RunRequest:
+    def request(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> RunRequest:
+        """What an executor is asked for the attempt that ``state`` stands at, begun at ``clock_ms`` (Unix time)."""
         requested = state.requested
         return RunRequest(
             invocation=str(state.id),
@@ -243,7 +274,7 @@ class Runner:
             operations=min(asked.operations or given.operations, given.operations),
         )
 
-    def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int) -> Attempt:
+    def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int, journal: Content | None) -> Attempt:
         usage = Usage(clock_ms=clock_ms, duration_us=result.wall_us, cpu_us=result.cpu_us, operations=result.operations)
         logs = [LogLine(line.level, line.message, line.at_ms, line.line, line.fields) for line in result.logs]
         if result.reply is not None:
@@ -254,13 +285,14 @@ class Runner:
                 store(work.contents, self._sessions)
             ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
-            return Attempt([ended], kept, answer)
+            return Attempt([ended], kept, answer, journal)
         assert result.error is not None
         error = result.error
         failure = Failure(
             error=RunError(error.kind, error.message, error.line, error.column, error.call_stack),
             usage=usage,
             logs=logs,
+            journal=journal,
         )
         return Attempt(self._failed(state, failure))
 
@@ -282,11 +314,15 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one."""
+    """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one.
+
+    ``journal`` is what services answered, of a batch that ended well: some of its messages may have failed.
+    """
 
     events: list[InvocationEvent]
     effects: list[Any] = field(default_factory=list)
     answer: Answer | None = None
+    journal: Content | None = None
 
 
 def _outcome(invocation: UUID, attempt: Attempt) -> Outcome | None:

@@ -12,7 +12,7 @@ the earlier one wrote.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
@@ -68,9 +68,7 @@ class Kv:
         """The keys that begin with ``prefix``, in the order of their characters."""
         if not isinstance(prefix, str):
             raise ServiceError(f"kv::list takes a prefix as a string, not {_kind(prefix)}")
-        with self._sessions.session() as connection:
-            rows = connection.execute(_LIST, (work.app, prefix, MAX_LISTED + len(work.written))).fetchall()
-        keys = {row[0] for row in rows}
+        keys = {*self._stored_keys(work, prefix)}
         for key, value in work.written.items():
             if key.startswith(prefix):
                 (keys.discard if value is None else keys.add)(key)
@@ -79,10 +77,18 @@ class Kv:
     def _seen(self, work: Work, key: str) -> Seen:
         seen = work.seen.get(key)
         if seen is None:
-            with self._sessions.session() as connection:
-                row = connection.execute(_GET, (work.app, key), prepare=True).fetchone()
-            seen = work.seen[key] = Seen(row[0], row[1]) if row is not None else Seen(None, 0)
+            seen = work.seen[key] = self._stored(work, key)
         return seen
+
+    def _stored(self, work: Work, key: str) -> Seen:
+        with self._sessions.session() as connection:
+            row = connection.execute(_GET, (work.app, key), prepare=True).fetchone()
+        return Seen(row[0], row[1]) if row is not None else Seen(None, 0)
+
+    def _stored_keys(self, work: Work, prefix: str) -> Iterable[str]:
+        with self._sessions.session() as connection:
+            rows = connection.execute(_LIST, (work.app, prefix, MAX_LISTED + len(work.written))).fetchall()
+        return (row[0] for row in rows)
 
     def _write(self, work: Work, key: str, value: str | None) -> None:
         self._seen(work, key)

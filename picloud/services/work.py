@@ -18,6 +18,13 @@ class ServiceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """A service's answer that the script gets and no record keeps: a secret."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A key as the run read it: JSON text or None, and the version of its stream (0: never written)."""
 

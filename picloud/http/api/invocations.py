@@ -202,6 +202,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
                 if isinstance(event, AttemptFailed):
                     error = msgspec.to_builtins(event.error)
                     attempt |= {"error": error, "lost": event.lost, "retry_at": event.retry_at}
+                    attempt["recorded"] = event.journal is not None
                 else:
                     whole["reply"] = msgspec.to_builtins(event.reply) | {"thrown": event.thrown}
                     whole["ended_at"] = recorded.at

@@ -1,0 +1,138 @@
+"""What a run was told from outside, in order, so that it can be run again on the same.
+
+Every service call passes the door, and the door hands it to a :class:`Recorder`. Together with the input, the clock and
+the seed, which the invocation's events hold, the calls and the readings of ``timestamp()`` are all that a run depends
+on: with them it is repeated exactly (:mod:`picloud.orchestrator.inspection`). What a run wrote is among the calls, for
+writing is calling. The journal of an attempt that failed is kept with the failure. That of one that succeeded isn't:
+its effects are in the log themselves, and so is what it read of ``kv::``; the log would double for what nobody asks.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from picloud.executor.protocol import Limits
+from picloud.services.work import Withheld
+
+FORMAT: Final = 1
+_ENTRY_BYTES: Final = 16
+"""What a call takes beyond its arguments and its answer."""
+
+
+class RecordedCall(msgspec.Struct, frozen=True, array_like=True):
+    """A service call as it was made, and its answer: ``value``, or ``refusal`` if it was refused.
+
+    A module's source is held by its hash alone (``sha256``). ``withheld`` tells that the answer was not to be kept.
+    """
+
+    service: str
+    function: str
+    args: list[Any]
+    value: Any = None
+    refusal: str | None = None
+    sha256: str | None = None
+    withheld: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function as scripts write it."""
+        return f"{self.service}::{self.function}"
+
+
+class Journal(msgspec.Struct, frozen=True, array_like=True):
+    """The calls of a run, in order; ``made`` is how many there were, more than are kept if the journal is truncated.
+
+    ``readings`` are those of ``timestamp()``, ``limits`` what the run might use. ``batch`` are the invocations, with
+    their attempts, whose messages the run got together; the run was the first one's.
+    """
+
+    format: int
+    made: int
+    calls: list[RecordedCall]
+    readings: list[int]
+    limits: Limits
+    batch: list[tuple[UUID, int]] = []
+
+    @property
+    def truncated(self) -> bool:
+        """Whether calls are missing at the end."""
+        return self.made > len(self.calls)
+
+    def packed(self) -> bytes:
+        """The journal as bytes, to be kept."""
+        return zlib.compress(_encode(self), 6)
+
+
+class UnreadableJournal(Exception):
+    """The bytes are no journal that this version knows."""
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Journal).decode
+
+
+def unpacked(data: bytes) -> Journal:
+    """The journal of :meth:`Journal.packed`. Raises :class:`UnreadableJournal`."""
+    try:
+        journal = _decode(zlib.decompress(data))
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise UnreadableJournal(str(error)) from error
+    if journal.format != FORMAT:
+        raise UnreadableJournal(f"it has the format {journal.format}, this version knows {FORMAT}")
+    return journal
+
+
+class Recorder:
+    """Keeps the calls of a running attempt, up to ``most_bytes``; 0 keeps none.
+
+    A call is encoded when it is made: what it holds may be changed later, and its size is known then.
+    """
+
+    __slots__ = ("_calls", "_left", "keeps", "made")
+
+    def __init__(self, most_bytes: int) -> None:
+        self.keeps = most_bytes > 0
+        """Whether there is to be a journal."""
+        self._left = most_bytes
+        self._calls: list[bytes] = []
+        self.made = 0
+        """How many calls there were."""
+
+    def answered(self, service: str, function: str, args: list[Any], value: Any) -> None:
+        """Keep a call that was answered."""
+        if type(value) is Withheld:
+            self._keep(RecordedCall(service, function, args, withheld=True))
+        elif service == "modules" and isinstance(value, str):
+            digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+            self._keep(RecordedCall(service, function, args, sha256=digest))
+        else:
+            self._keep(RecordedCall(service, function, args, value))
+
+    def refused(self, service: str, function: str, args: list[Any], why: str) -> None:
+        """Keep a call that was refused."""
+        self._keep(RecordedCall(service, function, args, refusal=why))
+
+    def journal(self, limits: Limits, readings: list[int], batch: Sequence[tuple[UUID, int]] = ()) -> Journal:
+        """What was kept."""
+        calls = [msgspec.msgpack.decode(call, type=RecordedCall) for call in self._calls]
+        return Journal(FORMAT, self.made, calls, readings, limits, list(batch))
+
+    def _keep(self, call: RecordedCall) -> None:
+        complete = len(self._calls) == self.made
+        self.made += 1
+        if not complete or self._left <= 0:
+            return
+        try:
+            encoded = _encode(call)
+        except (TypeError, OverflowError, ValueError, RecursionError):
+            # What can't be kept can't be sent to the script either: it is told so, and the record ends here.
+            return
+        self._left -= len(encoded) + _ENTRY_BYTES
+        if self._left >= 0:
+            self._calls.append(encoded)

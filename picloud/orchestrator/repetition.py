@@ -1,0 +1,211 @@
+"""What answers a repeated run: its record, call by call, and the log where the run asks what it didn't ask then.
+
+As long as the run asks the same as it did, it is answered the same. With the first other call it has *diverged*, as a
+corrected script is meant to. From there on, services whose past the log can tell (``kv::``, ``import``) answer as they
+would have then, on the run's own writes; of the others the record answers the same question, in whatever place; a
+question that it doesn't know is refused, and what only changes something is answered with ``()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from picloud.executor.pool import ServiceError as RefusedCall
+from picloud.orchestrator.journal import Journal, RecordedCall
+from picloud.postgres.sessions import Sessions
+from picloud.services.past import PastKv, PastModules
+from picloud.services.work import Caller, ServiceError, Work
+
+READS: Final[dict[str, frozenset[str]]] = {
+    "kv": frozenset({"get", "list"}),
+    "modules": frozenset({"source"}),
+}
+"""Functions of services that change nothing; what isn't here counts as an effect of the run that calls it."""
+
+_SHOWN: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that a run would have done when it succeeded."""
+
+    service: str
+    function: str
+    args: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first call (counted from 1) that isn't that of the record; ``expected`` is empty behind the record's end."""
+
+    call: int
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        if not self.expected:
+            return f"it went on behind the record, at call {self.call}: {self.found}"
+        return f"diverged at call {self.call}: the record has {self.expected}, it asked {self.found}"
+
+
+class Repetition:
+    """The services of one repeated run; see the module."""
+
+    def __init__(self, journal: Journal | None, past: Past, caller: Caller) -> None:
+        self._recorded = journal.calls if journal is not None else []
+        self._complete = journal is not None and not journal.truncated
+        self._past = past
+        self._used: set[int] = set()
+        self._work = Work(past.app, caller)
+        self.calls: list[RecordedCall] = []
+        """The calls that were made."""
+        self.divergence: Divergence | None = None
+        self.unknown: list[str] = []
+        """Calls that were answered with less than the record or the log could tell, each with what was done."""
+        self.beyond_record = False
+        """Whether there was a call behind the part of the record that was kept."""
+
+    def answer(self, service: str, function: str, args: list[Any]) -> Any:
+        """Answer a call. Raises the pool's ``ServiceError`` for a refusal."""
+        try:
+            value = self._answer(service, function, args)
+        except RefusedCall as refused:
+            self.calls.append(RecordedCall(service, function, args, refusal=str(refused)))
+            raise
+        self.calls.append(RecordedCall(service, function, args, value))
+        return value
+
+    def finished(self) -> None:
+        """The run is over. Calls of the record that it didn't come to make it diverge too."""
+        number = len(self.calls)
+        if self.divergence is None and number < len(self._recorded):
+            self.divergence = Divergence(number + 1, shown(self._recorded[number]), "nothing more")
+
+    def _answer(self, service: str, function: str, args: list[Any]) -> Any:
+        at = len(self.calls)
+        if self.divergence is None and at < len(self._recorded):
+            recorded = self._recorded[at]
+            if _same(recorded, service, function, args):
+                self._used.add(at)
+                return self._as_recorded(recorded)
+        asked = RecordedCall(service, function, args)
+        if self.divergence is None:
+            if at >= len(self._recorded) and not self._complete:
+                self.beyond_record = True
+            else:
+                expected = shown(self._recorded[at]) if at < len(self._recorded) else ""
+                self.divergence = Divergence(at + 1, expected, shown(asked))
+        return self._otherwise(asked)
+
+    def _as_recorded(self, recorded: RecordedCall) -> Any:
+        if recorded.withheld:
+            return self._withheld(recorded)
+        if recorded.refusal is not None:
+            raise RefusedCall(recorded.refusal)
+        if recorded.sha256 is not None:
+            return self._past.call(self._work, recorded)
+        if recorded.service in self._past.functions and recorded.function not in READS[recorded.service]:
+            # What it wrote is there for what it reads later on.
+            self._past.call(self._work, recorded)
+        return recorded.value
+
+    def _otherwise(self, asked: RecordedCall) -> Any:
+        if asked.service in self._past.functions:
+            return self._past.call(self._work, asked)
+        for at, recorded in enumerate(self._recorded):
+            if at not in self._used and _same(recorded, asked.service, asked.function, asked.args):
+                self._used.add(at)
+                return self._as_recorded(recorded)
+        if asked.function in READS.get(asked.service, frozenset()):
+            self.unknown.append(f"{shown(asked)} was not recorded: it was refused")
+            raise RefusedCall(f"{shown(asked)} was not recorded")
+        self.unknown.append(f"{shown(asked)} was not recorded: () stands for its answer")
+        return None
+
+    def _withheld(self, recorded: RecordedCall) -> Any:
+        self.unknown.append(f"the answer to {shown(recorded)} was not to be kept: it was refused")
+        raise RefusedCall(f"the answer to {shown(recorded)} was not kept")
+
+
+class Past:
+    """The services whose past the log tells, at a position of it and with what the journal knows better."""
+
+    def __init__(self, sessions: Sessions, app: str, position: int, journal: Journal | None, caller: Caller) -> None:
+        self.app = app
+        self._caller = caller
+        self._kv = PastKv(sessions, position)
+        calls = journal.calls if journal is not None else []
+        sources = {str(call.args[0]): call.sha256 for call in calls if call.service == "modules" and not call.refusal}
+        modules = PastModules(sessions, position, sources)
+        self.functions: dict[str, dict[str, Callable[..., Any]]] = {
+            "kv": self._kv.functions,
+            "modules": modules.functions,
+        }
+        work = Work(app, caller)
+        for call in calls:
+            if call.service == "kv" and call.refusal is None:
+                self._kv.learn(call.function, call.args, call.value, work)
+                if call.function not in READS["kv"]:
+                    self.call(work, call)
+
+    def call(self, work: Work, call: RecordedCall) -> Any:
+        """The answer of a past service on the run's own writes. Raises the pool's ``ServiceError``."""
+        function = self.functions[call.service].get(call.function)
+        if function is None:
+            raise RefusedCall(f"there is no service function {call.name}")
+        try:
+            return function(work, *call.args)
+        except ServiceError as error:
+            raise RefusedCall(str(error)) from error
+        except psycopg.Error as error:
+            raise RefusedCall(f"{call.name} could not look into the log: {error}") from error
+        except TypeError as error:
+            raise RefusedCall(f"{call.name} doesn't take {len(call.args)} arguments") from error
+
+    def effects(self, calls: Iterable[RecordedCall]) -> list[Effect]:
+        """What calls come to: of ``kv::`` the last for each key, and each call of the others that changes something."""
+        work = Work(self.app, self._caller)
+        others = []
+        for call in calls:
+            if call.refusal is not None or call.function in READS.get(call.service, frozenset()):
+                continue
+            if call.service == "kv":
+                self.call(work, call)
+            else:
+                others.append(Effect(call.service, call.function, call.args))
+        return [*(Effect("kv", function, args) for function, args in self._kv.effects(work)), *others]
+
+
+def shown(call: RecordedCall) -> str:
+    """A call as a script writes it, its arguments shortened."""
+    if call.service == "modules":
+        return f'import "{call.args[0]}"'
+    return f"{call.name}({', '.join(map(_short, call.args))})"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "()"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = '"' + value.replace('"', '\\"') + '"' if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _same(recorded: RecordedCall, service: str, function: str, args: list[Any]) -> bool:
+    return recorded.service == service and recorded.function == function and alike(recorded.args, args)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same, types too: 1 is not 1.0."""
+    if type(one) is not type(other):
+        return isinstance(one, list | tuple) and isinstance(other, list | tuple) and alike([*one], [*other])
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
+    return bool(one == other) or (one != one and other != other)
