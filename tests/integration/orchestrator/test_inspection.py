@@ -230,6 +230,19 @@ def test_a_script_that_fails_too_tells_where(node: LivingNode) -> None:
     assert (thrown.result.succeeded, thrown.result.thrown, thrown.result.effects) == (True, True, [])
 
 
+def test_what_other_services_answered_is_answered_again(node: LivingNode) -> None:
+    source = 'let id = topic::publish("orders.made", #{n: 1}); throw id;'
+    invocation = node.run(node.deploy("publishing", source))
+    found = node.inspect(invocation)
+    assert found.exact
+    published = Effect("topic", "publish", ["orders.made", {"n": 1}])
+    assert found.result.effects == [published]
+    more = node.inspect(invocation, Wanted(source=source.replace("throw id;", 'topic::publish("orders.paid", 2); id')))
+    assert more.effects is not None
+    assert more.effects.added == [Effect("topic", "publish", ["orders.paid", 2])]
+    assert more.notes == ['topic::publish("orders.paid", 2) was not recorded: () stands for its answer']
+
+
 # ------------------------------------------------------------------------------------------ traces
 
 
