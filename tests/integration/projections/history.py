@@ -50,6 +50,7 @@ from picloud.domain.tick import TickSkipped, due_text, tick_id
 from picloud.domain.trigger import Delivery
 from picloud.log.appender import Appender, Entry
 from picloud.log.repository import collect
+from picloud.projections.outbox import stands_alone
 
 APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
 SCRIPTS = ("hello", "todo", "hook")
@@ -89,6 +90,9 @@ class History:
             self._script,
             self._route,
             self._trigger,
+            self._trigger,
+            self._trigger,
+            self._trigger,
             self._tick,
             self._message,
             self._message,
@@ -99,6 +103,7 @@ class History:
             self._rebuild,
             self._purge,
             self._reaction,
+            self._replay_job,
             self._replay_job,
         ]
         made = 0
@@ -114,10 +119,16 @@ class History:
                 yield entries
 
     def append_to(self, appender: Appender, count: int) -> int:
-        """Append ``count`` commands, a random number of them in each transaction; return the last position."""
+        """Append ``count`` commands, a random number of them in each transaction; return the last position.
+
+        What goes on with a request is never in one transaction with it if the request had to find its place in line.
+        """
         position, waiting = 0, 0
         entries: list[Entry] = []
         for command in self.commands(count):
+            placed = {entry.event.originator_id for entry in entries if stands_alone(entry.event)}
+            if any(entry.event.originator_id in placed for entry in command):
+                position, entries = appender.append(entries), []
             entries += command
             waiting -= 1
             if waiting <= 0:
@@ -216,14 +227,15 @@ class History:
         return self._collect(app, trigger)
 
     def _flow_control(self) -> FlowControl:
-        throttled, debounced = self.random.random() < 0.3, self.random.random() < 0.3
+        throttled = self.random.random() < 0.4
+        debounced = not throttled and self.random.random() < 0.4
         return FlowControl(
             concurrency=self.random.randrange(4),
             concurrency_key=self.random.choice(("trigger", "trigger", "app", "script", "data.customer")),
             ordering_key=self.random.choice(("", "", "topic", "data.customer")),
             priority=self.random.randrange(10),
             throttle=2 if throttled else 0,
-            throttle_ms=self.random.choice((50, 600_000)) if throttled else 0,
+            throttle_ms=50 if throttled else 0,
             throttle_key="data.customer",
             debounce_ms=self.random.choice((1, 60_000)) if debounced else 0,
             debounce_most_ms=self.random.choice((0, 60_000)),
@@ -384,7 +396,8 @@ class History:
         entries: list[Entry] = []
         metadata = Metadata(job.started.app, "replay:job", self.new_id(), job.id)
         for number in range(job.reached, reached - len(skipped)):
-            ended = [state for state in self.invocations if state.ended]
+            of_app = [each for each in self.invocations if each.requested.app == job.started.app]
+            ended = [state for state in of_app if state.ended]
             if ended:
                 entries += self._replay(ended, replay_id(job.id, number), metadata)
         return entries + self._of_job(job, advanced)
