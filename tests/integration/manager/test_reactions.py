@@ -138,8 +138,9 @@ def reactions(session: psycopg.Connection) -> dict[UUID, tuple[str, dict[str, An
 def quiet(session: psycopg.Connection) -> bool:
     """Whether every projection is at the head and nothing is owed."""
     head = read_head(session)
-    owed = session.execute("SELECT count(*) FROM reactions.owed").fetchone()
-    return owed == (0,) and all(each.position >= head for each in status(session))
+    if any(each.position < head for each in status(session)):
+        return False
+    return session.execute("SELECT count(*) FROM reactions.owed").fetchone() == (0,)
 
 
 def settle(session: psycopg.Connection) -> dict[UUID, tuple[str, dict[str, Any]]]:
