@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import gevent
 import psycopg
+import pytest
 
 from picloud.domain.app import App
 from picloud.domain.metadata import Metadata
