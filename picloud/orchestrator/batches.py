@@ -94,12 +94,12 @@ class Batches:
 
     def _still_ours(self, members: list[Member]) -> list[Member]:
         """Those that stand where this attempt began."""
+        ids = [member.state.id for member in members]
+        now = self._sessions.patiently(lambda connection: [load_invocation(connection, stream) for stream in ids])
         kept = []
-        with self._sessions.session() as connection:
-            for member in members:
-                now = load_invocation(connection, member.state.id)
-                if now is not None and now.version == member.state.version:
-                    kept.append(member)
+        for member, state in zip(members, now, strict=True):
+            if state is not None and state.version == member.state.version:
+                kept.append(member)
         return kept
 
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
-
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
 from picloud.orchestrator.journal import Recorder
 from picloud.orchestrator.messaging import Messaging
-from picloud.postgres.sessions import Sessions
+from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
@@ -95,5 +93,6 @@ class Door:
             raise RefusedCall(str(error)) from error
         except TypeError as error:
             raise RefusedCall(f"{service}::{function} doesn't take {len(args)} arguments") from error
-        except psycopg.Error as error:
+        except OUTAGE as error:
+            work.interrupted = True
             raise RefusedCall(f"{service}::{function} could not reach the database") from error

@@ -48,7 +48,7 @@ from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
-from picloud.postgres.sessions import Sessions
+from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.invoke import KIND as INVOKE
 from picloud.services.kv import effects
 from picloud.services.work import Caller, Work
@@ -62,6 +62,10 @@ JOURNAL_INLINE: Final = 2_048
 """Bytes of a journal that an event holds itself: the audit trail is to stay readable."""
 
 _SEED_MASK: Final = (1 << 63) - 1
+
+
+class DatabaseLost(Exception):
+    """The run's answers are not to be relied on: the database was away for one of them."""
 
 
 class Runner:
@@ -157,15 +161,23 @@ class Runner:
         recorder = self._door.recorder(str(state.id))
         try:
             result = self._pool.run(self.request(state, clock_ms, batch))
+            if work.interrupted:
+                raise DatabaseLost("the database was lost under a call of the script")
+            journal = None
+            if batch or result.reply is None:
+                journal = self._journal(state, recorder, result.readings, batch)
+            return self._ended(state, result, work, clock_ms, journal)
         except ExecutorDied as died:
             journal = self._journal(state, recorder, [], batch)
             return Attempt(self._failed(state, replace(_lost(died, clock_ms), journal=journal)))
+        except (*OUTAGE, DatabaseLost) as error:
+            failure = Failure(error=RunError("DatabaseLost", str(error).strip()), lost=True)
+        except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
+            _log.exception("run.failed", invocation=str(state.id), attempt=state.attempt)
+            failure = Failure(error=RunError("InternalError", f"this is a fault of PiCloud: {type(error).__name__}"))
         finally:
             self._door.close(str(state.id))
-        journal = None
-        if batch or result.reply is None:
-            journal = self._journal(state, recorder, result.readings, batch)
-        return self._ended(state, result, work, clock_ms, journal)
+        return Attempt(self._failed(state, replace(failure, usage=Usage(clock_ms=clock_ms))))
 
     def _journal(
         self, state: Invocation, recorder: Recorder, readings: list[int], batch: Sequence[Invocation]
@@ -198,8 +210,8 @@ class Runner:
 
     def _still_ours(self, state: Invocation, unrecorded: tuple[Entry, ...]) -> bool:
         """Whether the invocation still stands where this attempt began, so that a key was what conflicted."""
-        with self._sessions.session() as connection:
-            return len(read_stream(connection, state.id)) == (0 if unrecorded else state.version)
+        stream = self._sessions.patiently(lambda connection: read_stream(connection, state.id))
+        return len(stream) == (0 if unrecorded else state.version)
 
     def request(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> RunRequest:
         """What an executor is asked for the attempt that ``state`` stands at, begun at ``clock_ms`` (Unix time)."""

@@ -6,10 +6,12 @@ request after an outage is the one that finds the database again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import gevent
 import psycopg
 from gevent.lock import BoundedSemaphore
 from psycopg.conninfo import conninfo_to_dict
@@ -32,6 +34,14 @@ SERVER_SIDE: Final = (
 
 And the zone of all times, which psycopg reads faster in UTC than in any other.
 """
+
+OUTAGE: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+"""The database is away or busy: the same may go well in a moment."""
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 0.5
+"""Seconds between two tries."""
+
+Result = TypeVar("Result")
 
 
 def connect(dsn: str, *, purpose: str, **options: Any) -> psycopg.Connection:
@@ -67,6 +77,17 @@ class Sessions:
                         self._close_idle()
                 else:
                     self._idle.append(connection)
+
+    def patiently(self, act: Callable[[psycopg.Connection], Result]) -> Result:
+        """What ``act`` gives on a session; while the database is away it is asked again, for as long as it takes."""
+        delay = FIRST_PAUSE
+        while True:
+            try:
+                with self.session() as connection:
+                    return act(connection)
+            except OUTAGE:
+                gevent.sleep(delay * (0.5 + random.random()))
+                delay = min(delay * 1.5, LONGEST_PAUSE)
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:

@@ -57,8 +57,8 @@ class Work:
 
     ``asked`` are further events that commit with the run's success, in order: requests for other runs, messages.
     ``contents`` are stored before that, since events name them by their hashes. ``messages`` counts them, and
-    ``message_bytes`` their data.
-    ``invoked`` counts the scripts that it invoked.
+    ``message_bytes`` their data, ``invoked`` the scripts that it invoked. ``interrupted`` tells that the database was
+    lost under a call: whatever the run comes to rests on an answer that it didn't get.
     """
 
     app: str
@@ -69,8 +69,9 @@ class Work:
     contents: list[bytes] = field(default_factory=list)
     messages: int = 0
     message_bytes: int = 0
-    _counted: int = field(default=0, init=False)
     invoked: int = 0
+    interrupted: bool = False
+    _counted: int = field(default=0, init=False)
 
     def ask(self, events: Sequence[Any], contents: Sequence[bytes] = ()) -> None:
         """Have ``events`` appended when the run succeeds, and ``contents`` stored.

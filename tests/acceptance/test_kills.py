@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from tests.acceptance.checker import Verdict, read_verdict
@@ -14,6 +16,8 @@ from tests.acceptance.load import COUNTER, ROUTE, Answers, Load
 from tests.acceptance.platform import Platform
 
 QUIET_SECONDS = 30.0
+READER = "let n = 0; for i in 0..3000 { kv::get(`key ${i}`); n += 1; } n"
+"""Runs for long enough to be met in the middle of it."""
 
 
 def settled(dsn: str) -> Verdict:
@@ -67,15 +71,25 @@ def test_a_killed_database_is_back_and_answers_within_five_seconds(own_platform:
     own_platform.deploy("load", "counter", COUNTER, ROUTE)
     with Load([own_platform.port]) as load:
         load.wait_for(200)
-        for process in own_platform.processes("postgres"):
-            for child in [process, *process.children(recursive=True)]:
-                child.kill()
+        _kill_database(own_platform)
         _wait_for_database(own_platform.dsn)
         back = time.monotonic()
         load.wait_for(1)
         assert time.monotonic() - back < 5.0
         load.wait_for(200)
     judge(own_platform.dsn, load.answers, least=400)
+
+
+def test_a_run_that_loses_the_database_is_run_again_when_it_is_back(own_platform: Platform) -> None:
+    own_platform.deploy("long", "reader", READER, "GET /read")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(own_platform.call, "GET", "/apps/long/read")
+        _wait_for_event(own_platform.dsn, "Started")
+        _kill_database(own_platform)
+        answer = call.result(60)
+    assert (answer.status, answer.json) == (200, 3000), answer.text
+    whole = own_platform.api("GET", f"/invocations/{answer.headers['picloud-invocation']}").json
+    assert [attempt.get("lost") for attempt in whole["attempts"]] == [True, None]
 
 
 def test_the_whole_platform_killed_goes_on_where_it_was(own_platform: Platform) -> None:
@@ -116,9 +130,21 @@ def test_nothing_is_left_running_after_a_stop(own_platform: Platform) -> None:
     assert not [pid for pid in tree if psutil.pid_exists(pid)]
 
 
-def _wait_for_database(dsn: str) -> None:
-    import psycopg
+def _kill_database(platform: Platform) -> None:
+    for process in platform.processes("postgres"):
+        for child in [process, *process.children(recursive=True)]:
+            child.kill()
 
+
+def _wait_for_event(dsn: str, topic: str) -> None:
+    end = time.monotonic() + 20.0
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while connection.execute("SELECT 1 FROM log.events WHERE topic = %s", (topic,)).fetchone() is None:
+            assert time.monotonic() < end, f"there is no {topic}"
+            time.sleep(0.01)
+
+
+def _wait_for_database(dsn: str) -> None:
     end = time.monotonic() + 30.0
     while True:
         try:
