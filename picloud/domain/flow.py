@@ -31,6 +31,7 @@ SCRIPT: Final = "script"
 TRIGGER: Final = "trigger"
 
 _PATH: Final = re.compile(r"data(?:\.[A-Za-z0-9_-]{1,64}){0,8}|[a-z][a-z_]{0,31}")
+_BARE_UNIT: Final = re.compile(r"/(?=[a-z]+$)")
 _RATE: Final = re.compile(r"(\d{1,6})/(.+)")
 
 
@@ -116,13 +117,13 @@ def check_key(key: str, *, field: str) -> str:
 
 
 def parse_rate(text: str, *, field: str) -> tuple[int, int]:
-    """A rate such as ``10/1m`` as a count and milliseconds. Raises :class:`Invalid`."""
-    match = _RATE.fullmatch(text)
+    """A rate such as ``10/1m``, or ``10/m``, as a count and milliseconds. Raises :class:`Invalid`."""
+    match = _RATE.fullmatch(_BARE_UNIT.sub("/1", text))
     if match is None or int(match[1]) == 0:
         raise Invalid(
             f"{text[:40]!r} is no rate: expected a count and a time",
             field=field,
-            remedy="For example: '10/1m' (ten a minute), '1/5s'.",
+            remedy="For example: '10/m' (ten a minute), '1/5s'.",
         )
     return int(match[1]), parse_duration(match[2], field=field, least_ms=1)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 from picloud.domain.duration import format_duration
 from picloud.domain.flow import parse_rate
-
-_BARE_UNIT: Final = re.compile(r"/(?=[a-z]+$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,7 @@ class Rate:
     @classmethod
     def parse(cls, text: str, *, field: str) -> Rate:
         """The rate that ``text`` says: a count, a slash and a duration or a unit. Raises :class:`Invalid`."""
-        return cls(*parse_rate(_BARE_UNIT.sub("/1", text), field=field))
+        return cls(*parse_rate(text, field=field))
 
     @property
     def interval(self) -> float:

@@ -159,7 +159,7 @@ def test_a_key_that_is_too_long_is_refused() -> None:
         ask(target(), order=Order(ordering_key="x" * 256))
 
 
-@pytest.mark.parametrize(("text", "rate"), [("10/1m", (10, 60_000)), ("1/250ms", (1, 250))])
+@pytest.mark.parametrize(("text", "rate"), [("10/1m", (10, 60_000)), ("10/m", (10, 60_000)), ("1/250ms", (1, 250))])
 def test_a_rate_is_a_count_and_a_time(text: str, rate: tuple[int, int]) -> None:
     assert parse_rate(text, field="throttle") == rate
 
