@@ -23,7 +23,7 @@ up: $(READY) ## install if needed, and start the whole platform; Ctrl-C stops it
 	@exec $(BIN)/picloud up $(ARGS)
 
 test: lint ## check the code, and run all tests on an embedded PostgreSQL (ARGS="tests/unit -k name")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m tests $(ARGS)
 
 lint: $(DEV) ## check style, formatting and types
 	$(BIN)/ruff check .
