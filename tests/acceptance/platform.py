@@ -174,11 +174,11 @@ class Platform:
         found = psutil.Process(self.pid).children(recursive=True)
         if role == "worker":
             masters = {process.pid for process in self.processes("gunicorn")}
-            return [process for process in found if process.ppid() in masters and "gunicorn" in _command(process)]
+            return [p for p in found if "gunicorn" in _command(p) and getattr(_parent(p), "pid", None) in masters]
         if role == "gunicorn":
-            return [p for p in found if "gunicorn" in _command(p) and "gunicorn" not in _command(p.parent())]
+            return [p for p in found if "gunicorn" in _command(p) and "gunicorn" not in _command(_parent(p))]
         if role == "postgres":
-            return [p for p in found if "postgres" in p.name() and "postgres" not in _name(p.parent())]
+            return [p for p in found if "postgres" in _name(p) and "postgres" not in _name(_parent(p))]
         return [process for process in found if ROLES[role] in _command(process)]
 
     def some(self, role: str, timeout: float = 20.0) -> list[psutil.Process]:
@@ -236,6 +236,13 @@ def _command(process: psutil.Process | None) -> str:
         return " ".join(process.cmdline()) if process is not None else ""
     except psutil.Error:
         return ""
+
+
+def _parent(process: psutil.Process) -> psutil.Process | None:
+    try:
+        return process.parent()
+    except psutil.Error:
+        return None
 
 
 def _name(process: psutil.Process | None) -> str:

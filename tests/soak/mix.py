@@ -205,6 +205,8 @@ class Mix:
         answer = self._platform.api("POST", f"/apps/{APP}/queues/work/messages", messages)
         if answer.status == 202:
             self._add("queue", answer.json["messages"])
+            # The queue's limit is what it can run; it is to be busy, not ever longer.
+            self._stop.wait(0.05)
         else:
             self._refused(answer.status)
 
@@ -213,6 +215,7 @@ class Mix:
         answer = self._platform.api("POST", f"/apps/{APP}/queues/batches/messages", messages)
         if answer.status == 202:
             self._add("batch", answer.json["messages"])
+            self._stop.wait(0.05)
         else:
             self._refused(answer.status)
 
@@ -221,6 +224,7 @@ class Mix:
         answer = self._platform.api("POST", f"/apps/{APP}/topics/orders.created", content)
         if answer.status == 202:
             self._add("topic", list(answer.json["invocations"].values()))
+            self._stop.wait(0.05)
         else:
             self._refused(answer.status)
 

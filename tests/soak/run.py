@@ -15,8 +15,8 @@ from tests.soak.judge import Judge
 from tests.soak.kills import kill
 from tests.soak.mix import Accepted, Mix, deploy, told
 
-QUIET_SECONDS: Final = 60.0
-"""So long after the last request everything must have come to its end."""
+STUCK_SECONDS: Final = 30.0
+"""After the last request something must come to its end within so long, until everything has."""
 RECOVERY_SECONDS: Final = 30.0
 BETWEEN_KILLS: Final = 120
 """So many requests are accepted between two kills."""
@@ -62,10 +62,14 @@ def soak(folder: Path, *, seconds: float, seed: int, mail: bool, say: Callable[[
 
 
 def _settled(dsn: str) -> Judge:
-    """The judgement once nothing is open any more, or after a deadline."""
-    end = time.monotonic() + QUIET_SECONDS
+    """The judgement once nothing is open any more, or once nothing goes on."""
+    fewest, changed = 0, time.monotonic()
     while True:
         judge = Judge().read(dsn)
-        if not judge.waiting or time.monotonic() > end:
+        if not judge.waiting:
+            return judge
+        if not fewest or len(judge.waiting) < fewest:
+            fewest, changed = len(judge.waiting), time.monotonic()
+        if time.monotonic() - changed > STUCK_SECONDS:
             return judge
         time.sleep(0.5)
