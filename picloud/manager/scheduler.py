@@ -34,6 +34,8 @@ from picloud.log.listener import CATALOG_CHANNEL, Listener
 from picloud.log.reader import read_last_types
 from picloud.manager.catching_up import CatchingUp
 from picloud.postgres.sessions import Sessions
+from picloud.projections.catalog import Catalog
+from picloud.projections.tracking import read_position
 from picloud.projections.triggers import CronRow, ScriptNow, cron_triggers, scripts_now
 
 LATE: Final = timedelta(seconds=60)
@@ -90,6 +92,7 @@ class Scheduler:
         self._agenda: list[tuple[datetime, int, _Plan]] = []
         self._entered = 0
         self._changed: set[str | None] = {None}
+        self._loaded = -1
         self._wake = Signal()
         self._greenlet: gevent.Greenlet[[], None] | None = None
         listener.subscribe(CATALOG_CHANNEL, self._catalog_changed)
@@ -149,6 +152,10 @@ class Scheduler:
     def _load_of(self, changed: set[str | None]) -> None:
         apps = None if None in changed else sorted(app for app in changed if app is not None)
         with self._sessions.session() as connection:
+            position = read_position(connection, Catalog.name)
+            if apps is None and position == self._loaded:
+                # A look for safety, and nothing has happened since.
+                return
             rows = cron_triggers(connection, apps)
         kept = {row.id for row in rows}
         for trigger, plan in list(self._plans.items()):
@@ -158,6 +165,8 @@ class Scheduler:
             known = self._plans.get(row.id)
             if known is None or known.row.since != row.since:
                 self._plan(row)
+        if apps is None:
+            self._loaded = position
 
     def _plan(self, row: CronRow) -> None:
         config = read_config("cron", row.config)

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.domain.vault import VAULT, VaultKeyAdded
@@ -64,6 +62,9 @@ class Vault:
         """The cipher text, as text. Raises :class:`VaultError`."""
         key = self._current()
         nonce = secrets.token_bytes(_NONCE_BYTES)
+        # The library weighs some ten megabytes, and most nodes have nothing sealed.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         sealed = nonce + AESGCM(key.secret).encrypt(nonce, secret, about.encode())
         return f"{_VERSION}.{key.id}.{b64encode(sealed).decode()}"
 
@@ -78,6 +79,9 @@ class Vault:
         key = self._keys.get(key_id)
         if key is None:
             raise VaultError(f"the secret was sealed with the key {key_id}, which is not in {self._path}")
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         try:
             content = b64decode(text, validate=True)
             return AESGCM(key.secret).decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], about.encode())

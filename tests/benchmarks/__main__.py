@@ -175,6 +175,7 @@ class Bench:
                     process.resume()
             running.deploy("bench", "slow", "let n = 0; while n < 2000 { n += 1; } n")
             running.deploy("new", "outbox", HELLO_NOBODY)
+            history.wait_caught_up(running.dsn)
             alone = median(outbox.first_run_beside(running, 0, "new") for _ in range(5))
             beside = median(outbox.first_run_beside(running, 10_000, "new") for _ in range(5))
         text = f"{beside:.1f} ms, {alone:.1f} ms without them"

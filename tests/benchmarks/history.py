@@ -198,6 +198,12 @@ def rebuild_rate(platform: Platform) -> float:
     return float(row[0]["events"] / row[0]["seconds"])
 
 
+def wait_caught_up(dsn: str) -> None:
+    """Return when the invocations projection has reached the head."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        _wait_caught_up(connection)
+
+
 def _wait_caught_up(connection: psycopg.Connection) -> None:
     end = time.monotonic() + 120
     query = """

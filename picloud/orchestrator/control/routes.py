@@ -17,7 +17,6 @@ from picloud.log.repository import collect, load
 from picloud.orchestrator.control.apps import existing_app
 from picloud.orchestrator.control.control import Command, Control
 from picloud.orchestrator.guards.issuing import Asked, Issued, issue
-from picloud.orchestrator.guards.tokens import public_part
 from picloud.orchestrator.vault import Vault
 
 DEFAULT_CREDENTIAL: Final = "default"
@@ -139,6 +138,8 @@ def _settings(change: Change, route: Route, vault: Vault) -> tuple[RouteSettings
                 remedy="Set how callers show who they are: picloud routes set --auth.",
             )
         if auth is not None and auth.token is not None:
+            from picloud.orchestrator.guards.tokens import public_part
+
             settings = replace(settings, auth=replace(auth, token=replace(auth.token, key=public_part(auth.token))))
         return settings, []
     asked = change.asked

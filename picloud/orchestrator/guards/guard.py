@@ -14,7 +14,6 @@ from picloud.orchestrator.guards.passwords import BasicVerifier, Passwords
 from picloud.orchestrator.guards.places import Places
 from picloud.orchestrator.guards.rates import Rates
 from picloud.orchestrator.guards.signatures import SignatureVerifier
-from picloud.orchestrator.guards.tokens import TokenVerifier
 from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
 
@@ -50,6 +49,9 @@ class Guards:
             return BasicVerifier(auth, title, self._passwords)
         secrets = self._opening(route, auth)
         if auth.scheme is Scheme.JWT:
+            # What reads tokens weighs some ten megabytes: it is loaded where there is a route that takes them.
+            from picloud.orchestrator.guards.tokens import TokenVerifier
+
             return TokenVerifier(auth, title, secrets)
         return SignatureVerifier(auth, title, secrets)
 
