@@ -202,6 +202,7 @@ class Bench:
         """10,000 schedules: taken on by a new leader, waiting, and all due at once."""
         count = 10_000
         with self.platform() as running:
+            running.deploy("bench", schedules.SCRIPT, outbox.EMPTY)
             due = schedules.write_schedules(running.dsn, count)
             leader = running.some("manager")[0]
             leader.kill()

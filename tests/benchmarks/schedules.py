@@ -15,7 +15,7 @@ from picloud.log.appender import Appender
 from picloud.log.repository import collect
 from tests.benchmarks import processes
 
-SCRIPT = "outbox"
+SCRIPT = "empty"
 FIRING = """
     SELECT min(recorded_at) FILTER (WHERE topic = 'Requested'), max(recorded_at) FILTER (WHERE topic = 'Requested'),
            count(*) FILTER (WHERE topic = 'Requested'), max(recorded_at) FILTER (WHERE topic <> 'Requested'),
