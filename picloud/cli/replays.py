@@ -198,6 +198,7 @@ def _sample(source: str, found: dict[str, Any]) -> None:
     more = found["count"] - len(found["sample"])
     if more > 0:
         click.echo(f"and {more:,} more")
+    click.echo(f"{found['count']:,} to replay")
 
 
 def _followed(client: Client, job: dict[str, Any]) -> dict[str, Any]:
