@@ -232,12 +232,39 @@ BEGIN
 
     IF flow_rows IS NOT NULL THEN
         woken := true;
+        -- What meets no throttle and no debounce depends on no other row.
+        WITH asked AS (
+            SELECT f.*, greatest(f.due, f.came) AS due_at
+            FROM (
+                SELECT r.*, coalesce(r.asked_at, at) AS came
+                FROM jsonb_to_recordset(flow_rows) AS r (
+                    id uuid, app text, correlation uuid, due timestamptz, asked_at timestamptz, seq_offset bigint,
+                    trigger uuid, ordering uuid, concurrency uuid, priority integer, throttle uuid, debounce uuid)
+                WHERE r.throttle IS NULL AND r.debounce IS NULL
+            ) f
+        ), put AS (
+            INSERT INTO pending (invocation_id, version, attempt, due, app, correlation_id, state, rank, seq, trigger_id,
+                                 ordering_id, concurrency_id)
+            SELECT a.id, 1, 1, a.due_at, a.app, a.correlation,
+                   CASE WHEN a.ordering IS NOT NULL THEN 'waiting'
+                        WHEN a.concurrency IS NOT NULL THEN 'queued'
+                        ELSE 'ready' END,
+                   CASE WHEN a.due_at > a.came THEN a.due_at ELSE a.due_at - a.priority * interval '10 seconds' END,
+                   head + a.seq_offset, a.trigger, a.ordering, a.concurrency
+            FROM asked a
+            RETURNING ordering_id, concurrency_id
+        )
+        SELECT array_agg(p.ordering_id) AS o, array_agg(p.concurrency_id) AS c INTO touched FROM put p;
+        orderings := orderings || touched.o;
+        concurrencies := concurrencies || touched.c;
+
         FOR asked IN
             SELECT f.*, coalesce(f.asked_at, at) AS came
             FROM jsonb_to_recordset(flow_rows) AS f (
                 id uuid, app text, correlation uuid, due timestamptz, asked_at timestamptz, seq_offset bigint,
                 trigger uuid, ordering uuid, concurrency uuid, priority integer,
                 throttle uuid, every_ms bigint, burst integer, debounce uuid, most_ms bigint)
+            WHERE f.throttle IS NOT NULL OR f.debounce IS NOT NULL
         LOOP
             due_at := greatest(asked.due, asked.came);
             began := NULL;
