@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from picloud.executor.pool import ExecutorPool
 from picloud.log.appender import Wake
+
+if TYPE_CHECKING:
+    # The manager calls invocations off too, and runs none.
+    from picloud.executor.pool import ExecutorPool
 
 CANCEL_CHANNEL: Final = "picloud_cancel"
 

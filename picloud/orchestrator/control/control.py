@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, Entry, StreamConflict, Wake
 from picloud.orchestrator.control.catalog_watch import CatalogWatch
-from picloud.orchestrator.programs import Programs
 from picloud.postgres.sessions import Sessions
+
+if TYPE_CHECKING:
+    # The manager uses use cases too, and has no need of the compiler that comes with this.
+    from picloud.orchestrator.programs import Programs
 
 CATCH_UP_SECONDS: Final = 5.0
 RETRIES: Final = 3
