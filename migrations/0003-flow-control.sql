@@ -200,7 +200,6 @@ DECLARE
     asked         record;
     arrival       timestamptz;
     began         timestamptz;
-    first         timestamptz;
     due_at        timestamptz;
 BEGIN
     woken := cardinality(put_ids) > 0;

@@ -16,7 +16,6 @@ from typing import Final
 from uuid import UUID
 
 import gevent
-import psycopg
 import structlog
 from gevent.event import Event as Signal
 from gevent.socket import wait_read
@@ -26,7 +25,7 @@ from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildReques
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
 from picloud.log.ids import new_id
 from picloud.log.reader import read_first_events
-from picloud.postgres.sessions import Sessions
+from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.process import Child
 from picloud.projections.installation import PROJECTIONS
 from picloud.projections.progress import Phase, Progress, forget, read_progress, rebuild_status
@@ -88,7 +87,7 @@ class RebuildJobs:
         while True:
             try:
                 act()
-            except (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable) as error:
+            except (*OUTAGE, LogUnavailable) as error:
                 _log.warning("rebuild_jobs.database_lost", error=str(error).strip())
                 gevent.sleep(0.5)
             else:

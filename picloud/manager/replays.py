@@ -30,7 +30,7 @@ from picloud.log.contents import ContentMissing, get_content
 from picloud.log.reader import read_stream
 from picloud.orchestrator.control.invocations import version_of
 from picloud.orchestrator.control.payload import edited
-from picloud.postgres.sessions import Sessions
+from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.projections.letters import listed
 from picloud.projections.queries import open_replay_jobs
 
@@ -95,7 +95,7 @@ class Replays:
             self._wake.clear()
             try:
                 pause = self._do_due()
-            except (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable) as error:
+            except (*OUTAGE, LogUnavailable) as error:
                 _log.warning("replays.database_lost", error=str(error).strip())
                 pause = 0.5
             self._wake.wait(pause)

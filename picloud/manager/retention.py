@@ -11,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import gevent
-import psycopg
 import structlog
 from gevent.event import Event as Signal
 
 from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.domain.retention import purge
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
-from picloud.postgres.sessions import Sessions
+from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.projections.letters import deaths, first_death
 
 PARTS: Final = 720
@@ -82,7 +81,7 @@ class Retention:
                 self._purge(before)
                 with self._sessions.session() as connection:
                     oldest = first_death(connection, before)
-            except (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable) as error:
+            except (*OUTAGE, LogUnavailable) as error:
                 _log.warning("retention.database_lost", error=str(error).strip())
                 gevent.sleep(0.5)
                 continue

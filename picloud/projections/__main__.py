@@ -16,12 +16,11 @@ import sys  # noqa: E402
 from uuid import UUID  # noqa: E402
 
 import gevent  # noqa: E402
-import psycopg  # noqa: E402
 import structlog  # noqa: E402
 
 from picloud.config import Config  # noqa: E402
 from picloud.logging import configure_logging  # noqa: E402
-from picloud.postgres.sessions import connect  # noqa: E402
+from picloud.postgres.sessions import OUTAGE, connect  # noqa: E402
 from picloud.projections import progress  # noqa: E402
 from picloud.projections.installation import PROJECTIONS  # noqa: E402
 from picloud.projections.rebuild import Rebuild  # noqa: E402
@@ -52,7 +51,7 @@ def _do(dsn: str, rebuild: UUID) -> bool:
             wanted = progress.rebuild_status(connection, rebuild)
         assert wanted is not None, f"there is no rebuild {rebuild}"
         Rebuild(dsn, rebuild, PROJECTIONS[wanted.projection], verify=wanted.verify).run()
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except OUTAGE as error:
         _log.warning("rebuild.database_lost", rebuild=str(rebuild), error=str(error).strip())
         return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the log shall tell it

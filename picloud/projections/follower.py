@@ -18,7 +18,7 @@ from gevent.lock import BoundedSemaphore
 from gevent.socket import wait_read
 
 from picloud.log.listener import LOG_CHANNEL, SAFETY_SECONDS
-from picloud.postgres.sessions import connect
+from picloud.postgres.sessions import OUTAGE, connect
 from picloud.projections.folding import Folder, prepare_session
 from picloud.projections.projection import Projection
 from picloud.projections.tracking import revive
@@ -79,7 +79,7 @@ class Follower:
                 with connect(self._dsn, purpose="follower") as connection:
                     delay = 0.1
                     self._follow(connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            except (*OUTAGE, OSError) as error:
                 _log.warning("follower.database_lost", error=str(error).strip(), retry_in=round(delay, 2))
             gevent.sleep(delay * (0.5 + random.random()))
             delay = min(delay * 1.5, 0.5)

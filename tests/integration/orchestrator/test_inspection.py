@@ -405,7 +405,9 @@ def test_few_are_inspected_at_a_time(node: LivingNode) -> None:
     invocation = node.run(node.deploy("slow", 'sleep(0.5); throw "slow";'))
     stream = node.stream(invocation)
     running = [gevent.spawn(node.node.inspector.inspect, stream, Wanted()) for _ in range(MOST_AT_A_TIME)]
-    gevent.sleep(0.1)
+    with gevent.Timeout(10):
+        while node.node.slots.taken < MOST_AT_A_TIME:
+            gevent.sleep(0.01)
     with pytest.raises(TooBusy):
         node.node.inspector.inspect(stream, Wanted())
     gevent.joinall(running, raise_error=True)
