@@ -7,6 +7,8 @@ and looks again when it fires. So it costs nothing per run and stops by itself w
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Callable
 from math import inf
 from time import monotonic
@@ -30,6 +32,7 @@ from picloud.executor.protocol import (
     ProtocolError,
     Result,
     Run,
+    RunError,
     RunRequest,
     Steps,
     ToChild,
@@ -39,6 +42,7 @@ from picloud.rhai.steps import Step
 
 Door = Callable[[RunRequest, str, str, list[Any]], Any]
 """``door(request, service, function, args)`` answers a service call; it runs in a greenlet of its own and may block.
+The calls of one run come one after the other.
 
 What it raises as :class:`ServiceError` is told to the script; anything else is told as an internal error, and goes to
 the hub's error handler.
@@ -77,18 +81,24 @@ class _Waiting:
 
     ``in_child`` is false while the source is looked for; ``abandoned`` tells that the greenlet was killed.
     ``cancelled`` is why the run is to end: the child may have sent it back for its source just before it was told.
+    ``calls`` wait for the one that is being answered; ``asked`` is the number of the last one, 0 if that was posted.
+    ``ended`` is the end of a run that posted calls, and ``refused`` what was said to one of those.
     """
 
     __slots__ = (
         "abandoned",
+        "answering",
+        "asked",
         "calls",
         "cancelled",
         "deadline",
+        "ended",
         "greenlet",
         "in_child",
         "kept",
         "logs",
         "number",
+        "refused",
         "request",
         "steps",
     )
@@ -102,7 +112,11 @@ class _Waiting:
         self.cancelled = ""
         self.logs: list[LogLine] = []
         self.steps: list[Step] = []
-        self.calls: set[gevent.Greenlet] = set()
+        self.calls: deque[Call] = deque()
+        self.answering: gevent.Greenlet | None = None
+        self.asked = 0
+        self.ended: Done | None = None
+        self.refused = ""
         self.greenlet: Any = None
         self.kept: Any = None
 
@@ -127,8 +141,9 @@ class _Waiting:
 
     def end_calls(self) -> None:
         """Stop the service calls whose answer nobody wants any more."""
-        for call in list(self.calls):
-            call.kill(block=False)
+        self.calls.clear()
+        if self.answering is not None:
+            self.answering.kill(block=False)
 
 
 class Executor:
@@ -257,6 +272,9 @@ class Executor:
             result.logs = waiting.logs + result.logs
         if waiting.steps:
             result.steps = waiting.steps
+        if waiting.refused and result.reply is not None:
+            result.reply, result.thrown = None, False
+            result.error = RunError("ErrorRuntime", f"Runtime error: {waiting.refused}")
         return result
 
     def _abandon(self, waiting: _Waiting) -> None:
@@ -281,6 +299,11 @@ class Executor:
         if waiting is None:
             return
         if type(message) is Done:
+            if waiting.answering is not None and not waiting.asked and not waiting.abandoned:
+                # What it posted last may still be refused, and is to be recorded.
+                waiting.ended = message
+                waiting.deadline = inf
+                return
             self._forget(waiting)
             waiting.deliver(message)
         elif type(message) is NeedSource:
@@ -295,9 +318,10 @@ class Executor:
         elif type(message) is Steps:
             waiting.steps += message.steps
         elif type(message) is Call:
-            call = gevent.spawn(self._answer, waiting, message)
-            waiting.calls.add(call)
-            call.rawlink(waiting.calls.discard)
+            waiting.calls.append(message)
+            waiting.asked = message.call
+            if waiting.answering is None:
+                waiting.answering = gevent.spawn(self._answer_all, waiting)
 
     def _welcome(self, hello: Hello) -> None:
         self.features = hello.features
@@ -309,20 +333,36 @@ class Executor:
 
     def _forget(self, waiting: _Waiting) -> None:
         del self._waiting[waiting.number]
-        if waiting.calls:
-            waiting.end_calls()
+        waiting.end_calls()
         if self._stopping and not self._waiting:
             self._empty.set()
         self._freed()
 
+    def _answer_all(self, waiting: _Waiting) -> None:
+        """Answer the run's calls in their order, until there are none."""
+        try:
+            while waiting.calls:
+                call = waiting.calls.popleft()
+                try:
+                    self._answer(waiting, call)
+                except Exception:  # noqa: BLE001 - the script was told, the others are still to be answered
+                    gevent.get_hub().handle_error(gevent.getcurrent(), *sys.exc_info())
+        finally:
+            waiting.answering = None
+        if waiting.ended is not None and waiting.number in self._waiting:
+            self._forget(waiting)
+            waiting.deliver(waiting.ended)
+
     def _answer(self, waiting: _Waiting, call: Call) -> None:
         def refuse(why: str) -> None:
-            if call.run in self._waiting:
+            if call.call == 0:
+                waiting.refused = waiting.refused or why
+            elif call.run in self._waiting:
                 self._send(Answer(call.run, call.call, False, None, why))
 
         try:
             value = self._door(waiting.request, call.service, call.function, call.args)
-            if call.run in self._waiting:
+            if call.call and call.run in self._waiting:
                 self._send(Answer(call.run, call.call, True, value, ""))
         except (ServiceError, ProtocolError) as error:
             refuse(str(error))

@@ -176,7 +176,8 @@ class Logs(msgspec.Struct, array_like=True, tag=13):
 
 
 class Call(msgspec.Struct, array_like=True, tag=14):
-    """The script called a service; its run sleeps until the Answer."""
+    """The script called a service; its run sleeps until the Answer. A ``call`` of 0 is posted: nobody waits for an
+    answer, and a refusal is the end of the run."""
 
     run: int
     call: int

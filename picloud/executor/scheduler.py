@@ -145,6 +145,10 @@ class ActiveRun:
             raise CallRefused(answer.error)
         return answer.value
 
+    def post(self, service: str, function: str, args: list[Any]) -> None:
+        """Ask a service of the parent for something that has no answer, and go on."""
+        self.send(Call(self.message.run, 0, service, function, args))
+
     def log(self, level: str, message: str, *, line: int = 0, fields: dict[str, Any] | None = None) -> None:
         """Keep a line. One too long is cut, with a mark; one too many raises :class:`RunEnded`."""
         limits = self.message.limits

@@ -16,7 +16,7 @@ SENT_STEPS: Final = 100
 """So many steps are sent together."""
 MOST_CHARACTERS: Final = 4 * 1024 * 1024
 """Of all steps of a run; those that would be beyond are counted, and not sent."""
-_WRITES: Final = frozenset({("kv", "set"), ("kv", "delete")})
+_WRITES: Final = frozenset({("kv", "set"), ("kv", "incr"), ("kv", "append")})
 """Whose answer is ``()`` always."""
 HIDDEN: Final = frozenset({"ctx"})
 
@@ -38,7 +38,7 @@ class TracedRun(ActiveRun):
         """See :meth:`ActiveRun.call`."""
         if service == "modules":
             return super().call(service, function, args)
-        asked = f"{service}::{function}({', '.join(_shown(argument) for argument in args)})"
+        asked = _call(service, function, args)
         try:
             answer = super().call(service, function, args)
         except CallRefused as refused:
@@ -47,6 +47,11 @@ class TracedRun(ActiveRun):
         writes = answer is None and (service, function) in _WRITES
         self.tracer.note("call", asked if writes else f"{asked} = {_shown(answer)}")
         return answer
+
+    def post(self, service: str, function: str, args: list[Any]) -> None:
+        """See :meth:`ActiveRun.post`."""
+        super().post(service, function, args)
+        self.tracer.note("call", _call(service, function, args))
 
     def log(self, level: str, message: str, *, line: int = 0, fields: dict[str, Any] | None = None) -> None:
         """See :meth:`ActiveRun.log`."""
@@ -78,6 +83,10 @@ class TracedRun(ActiveRun):
         if self._steps:
             steps, self._steps = self._steps, []
             self.send(Steps(self.message.run, steps))
+
+
+def _call(service: str, function: str, args: list[Any]) -> str:
+    return f"{service}::{function}({', '.join(_shown(argument) for argument in args)})"
 
 
 def _shown(plain: Any) -> str:

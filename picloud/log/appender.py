@@ -7,6 +7,7 @@ never reported as refused although it is in the log, nor stored twice.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,7 @@ from gevent.event import Event as Signal
 from picloud.domain.metadata import Metadata
 from picloud.log.mapper import MAPPER, Event, EventMapper
 from picloud.postgres.sessions import connect
-from picloud.projections.kv import KvChange
+from picloud.projections.inlining import CHANGES, KINDS, InlineChange
 from picloud.projections.outbox import CHANGE_ARGUMENTS, OutboxChange, change_arguments
 
 MAX_BATCH: Final = 500
@@ -34,8 +35,7 @@ _log = structlog.get_logger(__name__)
 
 _APPEND: Final = (
     "SELECT log.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::uuid[],"
-    f" %b::uuid[], {CHANGE_ARGUMENTS},"
-    " %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[])"
+    f" %b::uuid[], {CHANGE_ARGUMENTS}, %b::text[], %b::text[])"
 )
 _STORED: Final = """
     SELECT e.notification_id, e.topic, e.state
@@ -47,6 +47,28 @@ _STORED: Final = """
 
 class StreamConflict(Exception):
     """A version of a stream is taken: somebody else appended first. Nothing of the command was stored."""
+
+
+class EffectRefused(Exception):
+    """What an event does to values can't be done to what is there by now: a counter that holds a text, for example.
+
+    Nothing of the command was stored.
+    """
+
+
+class QuotaExceeded(Exception):
+    """The app would keep more than it may in a service. Nothing of the command was stored."""
+
+    def __init__(self, *, app: str, service: str, items: int, item_limit: int, bytes: int, byte_limit: int) -> None:
+        self.app = app
+        self.service = service
+        said = f"{items:,} items of at most {item_limit:,}"
+        if items <= item_limit:
+            said = f"{bytes:,} bytes of at most {byte_limit:,}"
+        super().__init__(
+            f"{service}:: of the app {app!r} would hold {said}."
+            f" Take something away, or allow more: picloud apps quota {app} {service}"
+        )
 
 
 class LogUnavailable(Exception):
@@ -80,13 +102,24 @@ _Row = tuple[UUID, int, str, bytes, str, str, UUID, UUID]
 
 
 class _Command:
-    __slots__ = ("done", "kv", "outbox", "rows", "size", "taken", "wakes")
+    """``checked`` are the streams that it expects at a version, ``behind`` those that it only puts something behind
+    of, with what."""
 
-    def __init__(self, rows: list[_Row], outbox: OutboxChange, kv: KvChange, wakes: Sequence[Wake]) -> None:
+    __slots__ = ("behind", "checked", "done", "inline", "outbox", "rows", "size", "taken", "wakes")
+
+    def __init__(
+        self,
+        rows: list[_Row],
+        outbox: OutboxChange,
+        inline: dict[type[InlineChange], InlineChange],
+        wakes: Sequence[Wake],
+    ) -> None:
         self.rows = rows
         self.outbox = outbox
-        self.kv = kv
+        self.inline = inline
         self.wakes = wakes
+        self.checked = {row[0] for row in rows if row[1]}
+        self.behind = {row[0]: row[2] for row in rows if not row[1]} if len(self.checked) < len(rows) else {}
         self.size = sum(len(row[3]) for row in rows)
         self.done: AsyncResult[int] = AsyncResult()
         self.taken = False
@@ -127,7 +160,8 @@ class Appender:
         """Append the events in one transaction; return the position of the last, once it is committed (fsync).
 
         ``timeout`` is in seconds; None waits for as long as it takes. Raises :class:`StreamConflict` if a version is
-        taken and :class:`LogUnavailable` if the commit can't be confirmed in time.
+        taken, :class:`EffectRefused`, :class:`QuotaExceeded`, and :class:`LogUnavailable` if the commit can't be
+        confirmed in time. An event whose version is 0 is put behind whatever is in its stream.
         """
         return self.append_later(entries, wakes=wakes).wait(timeout)
 
@@ -135,7 +169,8 @@ class Appender:
         """Queue the events and return at once; ``wait`` on what is returned."""
         if len(self._waiting) >= MAX_WAITING or self._stopping:
             raise LogUnavailable("the log has too much to write; try again in a moment", unknown=False)
-        outbox, kv = OutboxChange(), KvChange()
+        outbox = OutboxChange()
+        inline: dict[type[InlineChange], InlineChange] = {}
         rows: list[_Row] = []
         encode = self._mapper.encode
         for entry in entries:
@@ -154,10 +189,17 @@ class Appender:
                 )
             )
             outbox.add(event, meta)
-            kv.add(event, meta)
+            kind = CHANGES.get(type(event))
+            if kind is not None:
+                if kind not in inline:
+                    inline[kind] = kind()
+                inline[kind].add(event, meta)
         if len(rows) > 1 and len({(row[0], row[1]) for row in rows}) < len(rows):
             raise StreamConflict("two events of one command have the same version of a stream")
-        command = _Command(rows, outbox, kv, wakes)
+        command = _Command(rows, outbox, inline, wakes)
+        if not command.checked:
+            # Only a version tells, after a connection broke, whether a command was stored.
+            raise ValueError("a command needs an event that expects a version of its stream")
         self._waiting.append(command)
         self._wake.set()
         return Pending(self, command)
@@ -179,20 +221,27 @@ class Appender:
             self._commit(self._take())
 
     def _take(self) -> list[_Command]:
-        """As many waiting commands as go into one transaction; never two on one stream, which may depend.
+        """As many waiting commands as go into one transaction; never two on one stream, which may depend, unless both
+        only put the same behind it.
 
         What debounces goes alone: another command may cancel what it is to supersede.
         """
         batch: list[_Command] = []
         claimed: set[UUID] = set()
+        behind: dict[UUID, str] = {}
         size = 0
         while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
-            streams = {row[0] for row in self._waiting[0].rows}
-            if not claimed.isdisjoint(streams) or (batch and self._waiting[0].outbox.debounces):
+            command = self._waiting[0]
+            if not claimed.isdisjoint(command.checked) or (batch and command.outbox.debounces):
                 break
-            command = self._waiting.popleft()
+            if behind and not behind.keys().isdisjoint(command.checked):
+                break
+            if command.behind and not _joins(command.behind, claimed, behind):
+                break
+            self._waiting.popleft()
             command.taken = True
-            claimed |= streams
+            claimed |= command.checked
+            behind |= command.behind
             size += command.size
             batch.append(command)
             if command.outbox.debounces:
@@ -218,7 +267,7 @@ class Appender:
                         continue
                 # One command that PostgreSQL refuses (a zero byte, say) must not take the others with it.
                 if len(batch) == 1:
-                    batch[0].done.set_exception(error)
+                    batch[0].done.set_exception(_refusal(error))
                     return
                 for command in batch:
                     self._commit([command])
@@ -232,47 +281,49 @@ class Appender:
 
     def _settle(self, batch: list[_Command]) -> list[_Command]:
         """Answer the commands that are stored or in conflict; return those that are still to be written."""
+        asked = [[row for row in command.rows if row[1]] for command in batch]
         try:
-            rows = self._stored([row for command in batch for row in command.rows])
+            rows = self._stored([row for checked in asked for row in checked])
         except psycopg.OperationalError:
             self._drop_connection()
             return batch
         open_commands: list[_Command] = []
         start = 0
-        for command in batch:
-            found = rows[start : start + len(command.rows)]
-            start += len(command.rows)
+        for command, checked in zip(batch, asked, strict=True):
+            found = rows[start : start + len(checked)]
+            start += len(checked)
             if all(position is None for position, _, _ in found):
                 open_commands.append(command)
             elif all(
-                topic == row[2] and state == row[3] for (_, topic, state), row in zip(found, command.rows, strict=True)
+                topic == row[2] and state == row[3] for (_, topic, state), row in zip(found, checked, strict=True)
             ):
                 command.done.set(found[-1][0])
             else:
-                taken = next(row for (position, _, _), row in zip(found, command.rows, strict=True) if position)
+                taken = next(row for (position, _, _), row in zip(found, checked, strict=True) if position)
                 command.done.set_exception(StreamConflict(f"version {taken[1]} of stream {taken[0]} is taken"))
         return open_commands
 
     def _execute(self, batch: list[_Command]) -> int:
         rows = [row for command in batch for row in command.rows]
-        kv = [row for command in batch for row in command.kv.put.values()]
         wakes = {(wake.channel, wake.payload) for command in batch for wake in command.wakes}
         columns = [list(column) for column in zip(*rows, strict=True)]
-        cursor = self._connected().cursor(binary=True)
-        cursor.execute(
+        statement, arguments = (
             _APPEND,
             (
                 *columns,
                 *change_arguments([command.outbox for command in batch]),
-                [row.app for row in kv],
-                [row.key for row in kv],
-                [row.value for row in kv],
-                [row.version for row in kv],
                 [channel for channel, _ in wakes],
                 [payload for _, payload in wakes],
             ),
-            prepare=True,
         )
+        for kind in KINDS:
+            changes = [command.inline[kind] for command in batch if kind in command.inline]
+            if changes:
+                # PostgreSQL works off a select list from left to right: the events are there already.
+                statement += f", {kind.call}"
+                arguments += kind.arguments(changes)
+        cursor = self._connected().cursor(binary=True)
+        cursor.execute(statement.encode(), arguments, prepare=True)
         row = cursor.fetchone()
         assert row is not None
         return int(row[0])
@@ -291,6 +342,20 @@ class Appender:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _joins(given: dict[UUID, str], claimed: set[UUID], behind: dict[UUID, str]) -> bool:
+    """Whether what a command puts behind streams may go into the transaction of others."""
+    return claimed.isdisjoint(given) and all(behind.get(stream, what) == what for stream, what in given.items())
+
+
+def _refusal(error: psycopg.Error) -> Exception:
+    """What the database's refusal of one command means."""
+    if error.sqlstate == "PC001":
+        return EffectRefused(error.diag.message_primary or "")
+    if error.sqlstate == "PC002":
+        return QuotaExceeded(**json.loads(error.diag.message_detail or "{}"))
+    return error
 
 
 class Pending:

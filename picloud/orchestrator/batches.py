@@ -18,14 +18,15 @@ from typing import Any, Final
 from picloud.domain import invocation as lifecycle
 from picloud.domain.invocation import AttemptFailed, Failure, Invocation, InvocationEvent, RunError, Succeeded
 from picloud.domain.metadata import Metadata
-from picloud.log.appender import Appender, Entry, StreamConflict
+from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict
 from picloud.log.repository import load_invocation
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer
-from picloud.orchestrator.runner import MAX_COLLISIONS, Attempt, Runner
+from picloud.orchestrator.runner import MAX_COLLISIONS, QUOTA_EXCEEDED, Attempt, Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
+from picloud.services.work import OutsideAnswers
 
 MESSAGE_FAILED: Final = "MessageFailed"
 """The kind of error of a message that the script's value names; ``retry.on`` may speak of it."""
@@ -65,19 +66,27 @@ class Batches:
             # The runner says so of each without running anything.
             members.remove(member)
             self._append([(member, self._runner.attempt(member.state, member.metadata).events)])
+        outside: OutsideAnswers | None = None
         for _ in range(MAX_COLLISIONS):
             if not members:
                 return
             lead = members[0]
-            attempt = self._runner.attempt(lead.state, lead.metadata, batch=[member.state for member in members])
+            batch = [member.state for member in members]
+            attempt = self._runner.attempt(lead.state, lead.metadata, batch=batch, again=outside)
             outcomes = _outcomes(members, attempt)
             keeper = next((member for member, events in outcomes if isinstance(events[0], Succeeded)), None)
             effects = _effects(attempt, keeper.metadata) if keeper is not None else []
             try:
                 self._append(outcomes, effects)
-            except StreamConflict:
+            except (StreamConflict, EffectRefused):
                 # A member was called off or taken over, or another run changed a key: again, with who is left.
-                members = self._still_ours(members)
+                left = self._still_ours(members)
+                outside = attempt.outside if left == members else None
+                members = left
+            except QuotaExceeded as exceeded:
+                failure = Failure(error=RunError(QUOTA_EXCEEDED, str(exceeded)), usage=attempt.usage, logs=attempt.logs)
+                self._append([(member, _failed(member, failure)) for member in members])
+                return
             else:
                 return
         error = RunError("WriteConflict", "other runs kept changing the same keys")

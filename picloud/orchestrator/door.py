@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
 from picloud.orchestrator.journal import Recorder
@@ -15,7 +17,7 @@ from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
 from picloud.services.topics import Topics
-from picloud.services.work import Caller, ServiceError, Withheld, Work
+from picloud.services.work import Caller, OutsideAnswers, ServiceError, Withheld, Work
 
 Answering = Callable[[str, str, list[Any]], Any]
 """``answering(service, function, args)`` answers a call, or raises the pool's ``ServiceError``."""
@@ -32,20 +34,32 @@ class Door:
             "queue": Queues(messaging.send).functions,
             "topic": Topics(messaging.publish).functions,
         }
+        self._outside: set[tuple[str, str]] = set()
         self._works: dict[str, Work] = {}
         self._journal_bytes = journal_bytes
         self._recorders: dict[str, Recorder] = {}
         self._instead: dict[str, Answering] = {}
 
-    def add(self, service: str, functions: dict[str, Callable[..., Any]]) -> None:
-        """Let scripts call one more service: one that itself needs what runs scripts."""
-        self._services[service] = functions
+    def add(
+        self, service: str, functions: dict[str, Callable[..., Any]], *, outside: frozenset[str] = frozenset()
+    ) -> None:
+        """Let scripts call one more service.
 
-    def open(self, app: str, caller: Caller) -> Work:
-        """Begin the unit of work of a run; close it when the run is over."""
+        The functions named in ``outside`` reach what no commit can take back. If the run is repeated because others
+        got in its way, it meets the answers that it has got already.
+        """
+        self._services[service] = functions
+        self._outside |= {(service, function) for function in outside}
+
+    def open(self, app: str, caller: Caller, again: OutsideAnswers | None = None) -> Work:
+        """Begin the unit of work of a run; close it when the run is over.
+
+        One that is run ``again`` has been answered from outside.
+        """
         name = str(caller.invocation)
         self._recorders[name] = Recorder(self._journal_bytes)
-        work = self._works[name] = Work(app, caller)
+        work = Work(app, caller) if again is None else Work(app, caller, careful=True, outside=again.again())
+        self._works[name] = work
         return work
 
     def recorder(self, invocation: str) -> Recorder:
@@ -88,6 +102,8 @@ class Door:
         if work is None or called is None:
             raise RefusedCall(f"there is no service function {service}::{function}")
         try:
+            if (service, function) in self._outside:
+                return _once(work, service, function, args, called)
             return called(work, *args)
         except ServiceError as error:
             raise RefusedCall(str(error)) from error
@@ -96,3 +112,19 @@ class Door:
         except OUTAGE as error:
             work.interrupted = True
             raise RefusedCall(f"{service}::{function} could not reach the database") from error
+
+
+def _once(work: Work, service: str, function: str, args: list[Any], called: Callable[..., Any]) -> Any:
+    """The answer that the first try of the run got, or that of the call made now."""
+    asked = msgspec.msgpack.encode((service, function, args))
+    try:
+        answer = work.outside.take(asked)
+    except LookupError:
+        try:
+            answer = called(work, *args)
+        except ServiceError as refused:
+            answer = refused
+        work.outside.keep(asked, answer)
+    if isinstance(answer, ServiceError):
+        raise answer
+    return answer

@@ -10,7 +10,6 @@ Nothing is appended to the log. A repeated run takes a slot as others do, and fe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,7 +20,7 @@ import structlog
 
 from picloud.domain.errors import Conflict, NotFound
 from picloud.domain.invocation import AttemptFailed, Invocation, Started, Succeeded, evolve
-from picloud.domain.kv import KeyDeleted, KeyWritten
+from picloud.domain.kv import KeyEvent
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, LogLine, Repeat, Reply, Result, RunError, RunRequest, Trace
 from picloud.log.contents import ContentMissing, unpack
@@ -35,6 +34,7 @@ from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.rhai.steps import EVAL, Step
+from picloud.services.past import effect_of
 from picloud.services.work import Caller, Work
 
 MOST_AT_A_TIME: Final = 2
@@ -244,13 +244,11 @@ class Inspector:
             )
         effects, others = [], 0
         for recorded in span.events:
-            match recorded.event:
-                case KeyWritten(key=key, value=value):
-                    effects.append(Effect("kv", "set", [key, json.loads(value)]))
-                case KeyDeleted(key=key):
-                    effects.append(Effect("kv", "delete", [key]))
-                case _:
-                    others += 1
+            event: Any = recorded.event
+            if isinstance(event, KeyEvent):
+                effects.append(Effect("kv", *effect_of(event)))
+            else:
+                others += 1
         if others:
             notes.append(f"the record has {others} events beside those of kv::, which aren't compared.")
         return effects

@@ -94,7 +94,8 @@ class Node:
             runner=self.runner,
             invoker=self.invoker,
         )
-        self.door.add("invoke", Invoke(self.catalog.scripts, self.calls.call, self.sessions).functions)
+        invoke = Invoke(self.catalog.scripts, self.calls.call, self.sessions)
+        self.door.add("invoke", invoke.functions, outside=frozenset({"run"}))
         self.inspector = Inspector(
             sessions=self.sessions, runner=self.runner, pool=self.pool, door=self.door, slots=self.slots
         )

@@ -21,7 +21,7 @@ from picloud.services.past import PastKv, PastModules
 from picloud.services.work import Caller, ServiceError, Work
 
 READS: Final[dict[str, frozenset[str]]] = {
-    "kv": frozenset({"get", "list"}),
+    "kv": frozenset({"get", "get_many", "list", "page"}),
     "modules": frozenset({"source"}),
 }
 """Functions of services that change nothing; what isn't here counts as an effect of the run that calls it."""

@@ -21,6 +21,7 @@ import structlog
 
 from picloud.domain import invocation as lifecycle
 from picloud.domain.invocation import (
+    AttemptFailed,
     Content,
     DeadLettered,
     Failure,
@@ -31,13 +32,13 @@ from picloud.domain.invocation import (
     Requested,
     RunError,
     State,
+    Succeeded,
     Usage,
 )
-from picloud.domain.kv import KeyDeleted, KeyWritten
 from picloud.domain.metadata import Metadata
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, Result, RunRequest
-from picloud.log.appender import Appender, Entry, StreamConflict
+from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict
 from picloud.log.contents import get_content, pack, put_content, store, unpack
 from picloud.log.reader import read_stream
 from picloud.orchestrator.door import Door
@@ -50,13 +51,15 @@ from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.invoke import KIND as INVOKE
-from picloud.services.kv import effects
-from picloud.services.work import Caller, Work
+from picloud.services.work import Caller, OutsideAnswers, Work
 
 _log = structlog.get_logger(__name__)
 
 MAX_COLLISIONS: Final = 50
 """So often a run is repeated because other runs changed the keys that it wrote."""
+
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+"""The kind of error of a run whose effects go beyond what its app may keep."""
 
 JOURNAL_INLINE: Final = 2_048
 """Bytes of a journal that an event holds itself: the audit trail is to stay readable."""
@@ -112,20 +115,21 @@ class Runner:
         attempt = self.attempt(state, metadata)
         try:
             return self._record(state, attempt, metadata, unrecorded)
-        except StreamConflict as conflict:
+        except (StreamConflict, EffectRefused) as conflict:
             if not self._collided(state, attempt, unrecorded, conflict):
                 return None
-        keys = [effect.key for effect in attempt.effects if isinstance(effect, KeyWritten | KeyDeleted)]
-        with self._turns.at(state.requested.app, keys):
-            return self._repeat(state, metadata, unrecorded)
+        with self._turns.at(attempt.contended):
+            return self._repeat(state, attempt, metadata, unrecorded)
 
-    def _repeat(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
-        """Run again on fresh reads, until nobody got in between."""
+    def _repeat(
+        self, state: Invocation, attempt: Attempt, metadata: Metadata, unrecorded: tuple[Entry, ...]
+    ) -> Outcome | None:
+        """Run again on fresh reads, until nobody got in between; what it was told from outside it is told again."""
         for _ in range(MAX_COLLISIONS):
-            attempt = self.attempt(state, metadata)
+            attempt = self.attempt(state, metadata, again=attempt.outside)
             try:
                 return self._record(state, attempt, metadata, unrecorded)
-            except StreamConflict as conflict:
+            except (StreamConflict, EffectRefused) as conflict:
                 if not self._collided(state, attempt, unrecorded, conflict):
                     return None
         failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
@@ -136,7 +140,7 @@ class Runner:
             return None
 
     def _collided(
-        self, state: Invocation, attempt: Attempt, unrecorded: tuple[Entry, ...], conflict: StreamConflict
+        self, state: Invocation, attempt: Attempt, unrecorded: tuple[Entry, ...], conflict: Exception
     ) -> bool:
         """Whether it was a key that conflicted, and not the invocation, which then is another's."""
         if attempt.effects and self._still_ours(state, unrecorded):
@@ -144,12 +148,20 @@ class Runner:
         self._fenced(state, conflict)
         return False
 
-    def _fenced(self, state: Invocation, conflict: StreamConflict) -> None:
+    def _fenced(self, state: Invocation, conflict: Exception) -> None:
         _log.warning("run.fenced", invocation=str(state.id), attempt=state.attempt, reason=str(conflict))
 
-    def attempt(self, state: Invocation, metadata: Metadata, *, batch: Sequence[Invocation] = ()) -> Attempt:
+    def attempt(
+        self,
+        state: Invocation,
+        metadata: Metadata,
+        *,
+        batch: Sequence[Invocation] = (),
+        again: OutsideAnswers | None = None,
+    ) -> Attempt:
         """Run the script for a started attempt, and say how it ended; nothing is appended.
 
+        ``again`` is what a run was told from outside that could not be recorded because others got in its way.
         With a ``batch`` of invocations, of which ``state`` is the first, the script gets all of their events.
         """
         clock_ms = time.time_ns() // 1_000_000
@@ -157,7 +169,7 @@ class Runner:
         if expires is not None and clock_ms >= expires.timestamp() * 1_000:
             error = RunError("DeadlinePassed", f"the run was to start before {expires.isoformat()}")
             return Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
-        work = self._door.open(state.requested.app, self.caller(state, metadata, clock_ms))
+        work = self._door.open(state.requested.app, self.caller(state, metadata, clock_ms), again)
         recorder = self._door.recorder(str(state.id))
         try:
             result = self._pool.run(self.request(state, clock_ms, batch))
@@ -205,6 +217,7 @@ class Runner:
             title=f"{requested.app}/{requested.script}",
             callers=requested.callers,
             correlation_id=metadata.correlation_id,
+            clock_ms=clock_ms,
             deadline_ms=clock_ms + self._limits_of(state).wall_ms,
         )
 
@@ -292,12 +305,12 @@ class Runner:
         if result.reply is not None:
             reply = Reply(result.reply.status, result.reply.headers, pack(result.reply.body, self._sessions))
             # An answer that was thrown is an outcome, but the script gave its work up: nothing of it is kept.
-            kept = [] if result.thrown else [*effects(work), *work.asked]
+            kept = [] if result.thrown else work.effects()
             if kept:
                 store(work.contents, self._sessions)
             ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
-            return Attempt([ended], kept, answer, journal)
+            return Attempt([ended], kept, answer, journal, work.outside)
         assert result.error is not None
         error = result.error
         failure = Failure(
@@ -318,7 +331,11 @@ class Runner:
         wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
         asked = (Entry(event, metadata_of(event, metadata)) for event in attempt.effects)
         entries = [*unrecorded, *asked, *(Entry(event, metadata) for event in attempt.events)]
-        self._appender.append(entries, wakes=wakes, timeout=None)
+        try:
+            self._appender.append(entries, wakes=wakes, timeout=None)
+        except QuotaExceeded as error:
+            failure = Failure(error=RunError(QUOTA_EXCEEDED, str(error)), usage=attempt.usage, logs=attempt.logs)
+            return self._record(state, Attempt(self._failed(state, failure)), metadata, unrecorded)
         if outcome is not None:
             self._inbox.ended(state.id)
         return outcome
@@ -328,13 +345,32 @@ class Runner:
 class Attempt:
     """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one.
 
-    ``journal`` is what services answered, of a batch that ended well: some of its messages may have failed.
+    ``journal`` is what services answered, of a batch that ended well: some of its messages may have failed. ``outside``
+    is what the world outside answered, for the same run made again.
     """
 
     events: list[InvocationEvent]
     effects: list[Any] = field(default_factory=list)
     answer: Answer | None = None
     journal: Content | None = None
+    outside: OutsideAnswers | None = None
+
+    @property
+    def contended(self) -> list[UUID]:
+        """The streams that the run expects at a version: others may want to change the same."""
+        return [effect.originator_id for effect in self.effects if effect.originator_version]
+
+    @property
+    def usage(self) -> Usage:
+        """What the run cost."""
+        ended = self.events[0]
+        return ended.usage if isinstance(ended, AttemptFailed | Succeeded) else Usage()
+
+    @property
+    def logs(self) -> list[LogLine]:
+        """What the script logged."""
+        ended = self.events[0]
+        return ended.logs if isinstance(ended, AttemptFailed | Succeeded) else []
 
 
 def _outcome(invocation: UUID, attempt: Attempt) -> Outcome | None:

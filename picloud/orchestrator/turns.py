@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from uuid import UUID
 
 from gevent.lock import BoundedSemaphore
 
@@ -16,27 +17,27 @@ class Turns:
     """See the module."""
 
     def __init__(self) -> None:
-        self._locks: dict[tuple[str, str], tuple[BoundedSemaphore, int]] = {}
+        self._locks: dict[UUID, tuple[BoundedSemaphore, int]] = {}
 
     @contextmanager
-    def at(self, app: str, keys: Iterable[str]) -> Iterator[None]:
-        """Wait for the turn at all of the keys, and keep it until the end of the block."""
+    def at(self, streams: Iterable[UUID]) -> Iterator[None]:
+        """Wait for the turn at all of the streams, and keep it until the end of the block."""
         with ExitStack() as stack:
             # In one order for everyone, so that no two wait for each other.
-            for key in sorted(set(keys)):
-                stack.enter_context(self._at((app, key)))
+            for stream in sorted(set(streams)):
+                stack.enter_context(self._at(stream))
             yield
 
     @contextmanager
-    def _at(self, key: tuple[str, str]) -> Iterator[None]:
-        lock, users = self._locks.get(key, (BoundedSemaphore(1), 0))
-        self._locks[key] = lock, users + 1
+    def _at(self, stream: UUID) -> Iterator[None]:
+        lock, users = self._locks.get(stream, (BoundedSemaphore(1), 0))
+        self._locks[stream] = lock, users + 1
         try:
             with lock:
                 yield
         finally:
-            users = self._locks[key][1]
+            users = self._locks[stream][1]
             if users == 1:
-                del self._locks[key]
+                del self._locks[stream]
             else:
-                self._locks[key] = lock, users - 1
+                self._locks[stream] = lock, users - 1

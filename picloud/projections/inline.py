@@ -11,10 +11,12 @@ from typing import Final
 
 import psycopg
 
+from picloud.projections.inlining import InlineChange
 from picloud.projections.kv import KvChange
 from picloud.projections.outbox import CHANGE_ARGUMENTS, OutboxChange, change_arguments, stands_alone
 from picloud.projections.projection import Change, Fact, Projection
-from picloud.projections.table import Column, Table, arrays
+from picloud.projections.quotas import QuotasChange
+from picloud.projections.table import Column, Table
 
 PENDING: Final = Table(
     name="pending",
@@ -72,9 +74,30 @@ ENTRIES: Final = Table(
         Column("key", "text", collation="C"),
         Column("value", "text", nullable=True),
         Column("version", "bigint"),
+        Column("expires", "timestamptz", nullable=True),
     ),
     key=("app", "key"),
+    indexes=("entries_expiring ON {table} (expires) WHERE expires IS NOT NULL",),
 )
+QUOTA_LIMITS: Final = Table(
+    name="limits",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("service", "text", collation="C"),
+        Column("items", "bigint", nullable=True),
+        Column("bytes", "bigint", nullable=True),
+    ),
+    key=("app", "service"),
+)
+
+
+def usage_table() -> Table:
+    """What each app keeps in a service."""
+    return Table(
+        name="usage",
+        columns=(Column("app", "text", collation="C"), Column("items", "bigint"), Column("bytes", "bigint")),
+        key=("app",),
+    )
 
 
 class Outbox(Projection):
@@ -139,17 +162,40 @@ class Kv(Projection):
     """Keys and values of scripts; see :mod:`picloud.projections.kv`."""
 
     name = "kv"
-    version = 1
-    types = frozenset({"KeyWritten", "KeyDeleted"})
-    tables = (ENTRIES,)
+    version = 2
+    types = frozenset(event.__name__ for event in KvChange.types)
+    tables = (ENTRIES, usage_table())
     inline = True
 
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
         change = KvChange()
         for recorded, event in facts:
-            change.add(event, recorded.metadata)
-        rows = [(row.app, row.key, row.value, row.version) for row in change.put.values()]
-        if rows:
-            connection.execute(ENTRIES.upsert(self.schema).encode(), arrays(ENTRIES.columns, rows))
+            change.add(event, recorded.metadata, recorded.at)
+        for round_ in change.rounds():
+            apply(connection, round_, self.schema)
         return Change()
+
+
+class Quotas(Projection):
+    """What apps may keep; see :mod:`picloud.projections.quotas`."""
+
+    name = "quotas"
+    version = 1
+    types = frozenset({"QuotaSet"})
+    tables = (QUOTA_LIMITS,)
+    inline = True
+
+    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
+        """See :meth:`Projection.fold`."""
+        change = QuotasChange()
+        for recorded, event in facts:
+            change.add(event, recorded.metadata, recorded.at)
+        apply(connection, change, self.schema)
+        return Change()
+
+
+def apply(connection: psycopg.Connection, change: InlineChange, store: str) -> None:
+    """Do to the tables in the schema ``store`` what the append does to the live ones."""
+    connection.execute(f"SELECT {change.call}".encode(), change.arguments([change], store))
+    connection.execute(_CHOOSE_SCHEMA, ("public",))

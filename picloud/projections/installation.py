@@ -9,7 +9,7 @@ import psycopg
 from picloud.postgres.sessions import connect
 from picloud.projections.catalog import Catalog
 from picloud.projections.dead_letters import DeadLetters
-from picloud.projections.inline import Kv, Outbox
+from picloud.projections.inline import Kv, Outbox, Quotas
 from picloud.projections.invocations import Invocations
 from picloud.projections.logs import Logs
 from picloud.projections.projection import Projection
@@ -20,7 +20,19 @@ from picloud.projections.schedules import Schedules
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
     kind.name: kind
-    for kind in (Catalog, Invocations, Logs, DeadLetters, Outbox, Kv, Schedules, Reactions, ReplayJobs, Rebuilds)
+    for kind in (
+        Catalog,
+        Invocations,
+        Logs,
+        DeadLetters,
+        Outbox,
+        Kv,
+        Quotas,
+        Schedules,
+        Reactions,
+        ReplayJobs,
+        Rebuilds,
+    )
 }
 """Every projection there is, by name."""
 

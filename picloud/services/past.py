@@ -7,18 +7,20 @@ that the run read is that value, whatever the log says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 
-from picloud.domain.kv import KeyWritten, key_id
+from picloud.domain.kv import KeyAppended, KeyDeleted, KeyEvent, KeyIncremented, KeyWritten, json_text, key_id
 from picloud.domain.script import Script
 from picloud.log.contents import get_content
 from picloud.log.reader import read_newest_events, read_stream
 from picloud.postgres.sessions import Sessions
-from picloud.services.kv import MAX_WRITES, Kv
-from picloud.services.work import Seen, ServiceError, Work
+from picloud.services.kv import Added, Extended, Kv, KvDraft, Seen, now_of
+from picloud.services.work import ServiceError, Work
 
 MAX_KEYS: Final = 10_000
 """So many keys with one prefix are looked at for the past of a list."""
@@ -37,48 +39,95 @@ class PastKv(Kv):
 
     def learn(self, function: str, args: list[Any], answer: Any, work: Work) -> None:
         """Take in what the record tells: the answer to a call of a run that had done ``work`` by then."""
-        if function == "get":
-            (key,) = args
-            if key not in work.written and key not in self._values:
-                self._values[key] = Seen(None if answer is None else json.dumps(answer, separators=(",", ":")), 0)
+        written = work.draft(KvDraft).written
+        if function == "get" and len(args) == 1:
+            self._learn(written, args[0], answer)
+        elif function == "get_many":
+            for key in args[0]:
+                self._learn(written, key, answer.get(key))
+        elif function == "page":
+            for entry in answer["entries"]:
+                self._learn(written, entry["key"], entry["value"])
         elif function == "list":
             (prefix,) = args
-            if not any(key.startswith(prefix) for key in work.written):
+            if not any(key.startswith(prefix) for key in written):
                 self._lists.setdefault(prefix, tuple(answer))
+
+    def _learn(self, written: Mapping[str, Any], key: str, value: Any) -> None:
+        if key not in written and key not in self._values:
+            self._values[key] = Seen(None if value is None else json_text(value), 0)
 
     def effects(self, work: Work) -> list[tuple[str, list[Any]]]:
         """What the work comes to: function and arguments, one call for each key."""
-        return [
-            ("delete", [key]) if value is None else ("set", [key, json.loads(value)])
-            for key, value in work.written.items()
-        ]
+        return [effect_of(event) for event in work.draft(KvDraft).events()]
 
-    def _stored(self, work: Work, key: str) -> Seen:
-        known = self._values.get(key)
-        if known is not None:
-            return known
-        stream = key_id(work.app, key)
-        with self._sessions.session() as connection:
-            newest = read_newest_events(connection, [stream], up_to=self._position).get(stream)
-        event = newest.event if newest is not None else None
-        return Seen(event.value, event.originator_version) if isinstance(event, KeyWritten) else Seen(None, 0)
+    def _stored(self, work: Work, keys: Sequence[str]) -> dict[str, Seen]:
+        found = {key: self._values[key] for key in keys if key in self._values}
+        streams = {key_id(work.app, key): key for key in keys if key not in found}
+        if streams:
+            with self._sessions.session() as connection:
+                past = values_at(connection, streams, position=self._position, now=now_of(work))
+            found |= {key: past.get(stream, Seen(None, 0)) for stream, key in streams.items()}
+        return found
 
-    def _stored_keys(self, work: Work, prefix: str) -> Iterable[str]:
+    def _stored_keys(self, work: Work, prefix: str, after: str, limit: int) -> Iterable[str]:
         known = self._lists.get(prefix)
         if known is not None:
-            return known
+            return [key for key in known if key > after]
         with self._sessions.session() as connection:
             rows = connection.execute(_KEYS, (work.app, prefix, MAX_KEYS + 1)).fetchall()
             if len(rows) > MAX_KEYS:
                 raise ServiceError(f'kv::list("{prefix}") was not recorded, and has too many keys to be looked for')
             streams = {key_id(work.app, row[0]): row[0] for row in rows}
-            newest = read_newest_events(connection, list(streams), up_to=self._position)
-        return (streams[stream] for stream, recorded in newest.items() if isinstance(recorded.event, KeyWritten))
+            past = values_at(connection, streams, position=self._position, now=now_of(work))
+        return (streams[stream] for stream, seen in past.items() if seen.value is not None and streams[stream] > after)
 
-    def _write(self, work: Work, key: str, value: str | None) -> None:
-        work.written[key] = value
-        if len(work.written) > MAX_WRITES:
-            raise ServiceError(f"a run may write {MAX_WRITES} keys at most")
+
+def effect_of(event: KeyEvent) -> tuple[str, list[Any]]:
+    """The function of ``kv::``, and its arguments, that an event comes from."""
+    match event:
+        case KeyWritten(key=key, value=value):
+            return "set", [key, json.loads(value)]
+        case KeyIncremented(key=key, by=by):
+            return "incr", [key, by]
+        case KeyAppended(key=key, items=items):
+            return "append", [key, *json.loads(f"[{items}]")]
+        case KeyDeleted(key=key):
+            return "delete", [key]
+
+
+def values_at(
+    connection: psycopg.Connection, streams: Mapping[UUID, str], *, position: int, now: datetime
+) -> dict[UUID, Seen]:
+    """What keys, by their streams, had at a position of the log; what had expired by ``now`` has no value."""
+    newest = read_newest_events(connection, list(streams), up_to=position)
+    found: dict[UUID, Seen] = {}
+    for stream, recorded in newest.items():
+        event: Any = recorded.event
+        if isinstance(event, KeyIncremented | KeyAppended):
+            whole = read_stream(connection, stream)
+            seen = folded((each.at, each.event) for each in whole if each.position <= position)
+        else:
+            seen = folded([(recorded.at, event)])
+        found[stream] = seen if seen.expires is None or seen.expires > now else Seen(None, seen.version)
+    return found
+
+
+def folded(events: Iterable[tuple[datetime, Any]]) -> Seen:
+    """What a key has after its events, each with its time: the rule of ``log.change_kv``, told again."""
+    seen = Seen(None, 0)
+    for at, event in events:
+        match event:
+            case KeyWritten():
+                seen = Seen(event.value, event.originator_version, event.expires)
+            case KeyDeleted():
+                seen = Seen(None, event.originator_version)
+            case KeyIncremented() | KeyAppended():
+                gone = seen.value is None or (seen.expires is not None and seen.expires <= at)
+                held, expires = (None, event.expires) if gone else (seen.value, seen.expires)
+                change = Added(event.by) if isinstance(event, KeyIncremented) else Extended(event.items)
+                seen = Seen(change.on(held), event.originator_version, expires)
+    return seen
 
 
 class PastModules:

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "doctor": {"postgres", "supervisor", "executor", "orchestrator"},
     "projections": {"domain", "log", "postgres"},
     "log": {"domain", "postgres", "projections"},
-    "executor": {"rhai"},
+    "executor": {"domain", "rhai"},
     "services": {"domain", "log", "postgres"},
     "orchestrator": {"domain", "log", "postgres", "executor", "services", "rhai", "projections"},
     "manager": {"domain", "log", "postgres", "process", "projections", "orchestrator"},

@@ -34,9 +34,10 @@ from picloud.domain.invocation import (
     Trigger,
     Usage,
 )
-from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
+from picloud.domain.kv import KeyAppended, KeyDeleted, KeyEvent, KeyIncremented, KeyWritten, key_id
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
+from picloud.domain.quota import QuotaSet, quota_id
 from picloud.domain.rate import Rate
 from picloud.domain.reaction import ReactionSkipped, reaction_id
 from picloud.domain.rebuild import RebuildFailed, RebuildFinished, RebuildRequested
@@ -100,6 +101,7 @@ class History:
             self._token,
             self._node,
             self._key,
+            self._quota,
             self._rebuild,
             self._purge,
             self._reaction,
@@ -334,10 +336,27 @@ class History:
         app, key = self.random.choice(APPS), self.random.choice("abcde")
         stream = key_id(app, key)
         version = self.keys[stream] = self.keys.get(stream, 0) + 1
-        if self.random.random() < 0.3:
-            return [Entry(KeyDeleted(originator_id=stream, originator_version=version, key=key), self._metadata(app))]
-        written = KeyWritten(originator_id=stream, originator_version=version, key=key, value=f"{self.random.random()}")
-        return [Entry(written, self._metadata(app))]
+        head = {"originator_id": stream, "originator_version": version, "key": key}
+        expires = self.random.choice([None, None, self.now + timedelta(days=365), datetime(2020, 1, 1, tzinfo=UTC)])
+        event: KeyEvent
+        if self.random.random() < 0.2:
+            event = KeyDeleted(**head)
+        elif key == "c":
+            event = KeyIncremented(**head, by=self.random.randrange(-9, 9), expires=expires)
+        elif key == "d":
+            event = KeyAppended(**head, items=self.random.choice(["1", '"x","y"', "[2]"]), expires=expires)
+        else:
+            event = KeyWritten(**head, value=f"{self.random.random()}", expires=expires)
+        return [Entry(event, self._metadata(app))]
+
+    def _quota(self) -> list[Entry]:
+        app = self.random.choice(APPS)
+        stream = quota_id(app)
+        version = self.keys[stream] = self.keys.get(stream, 0) + 1
+        # Far beyond what a history takes.
+        items = self.random.choice([None, 10**6, 10**7])
+        quota = QuotaSet(originator_id=stream, originator_version=version, service="kv", items=items)
+        return [Entry(quota, self._metadata(app))]
 
     def _rebuild(self) -> list[Entry]:
         if not self.rebuilds:

@@ -15,7 +15,7 @@ from picloud.postgres.sessions import Sessions
 from picloud.services.work import Caller
 
 CALLER = Caller(
-    invocation=UUID(int=1), attempt=1, title="demo/x", callers=(), correlation_id=UUID(int=1), deadline_ms=0
+    invocation=UUID(int=1), attempt=1, title="demo/x", callers=(), correlation_id=UUID(int=1), clock_ms=0, deadline_ms=0
 )
 
 

@@ -46,6 +46,7 @@ def work(*, callers: tuple[str, ...] = (), attempt: int = 1, left_ms: int = 5_00
         title="demo/caller",
         callers=callers,
         correlation_id=UUID(int=9),
+        clock_ms=0,
         deadline_ms=now + left_ms,
     )
     return Work("demo", caller)

@@ -27,6 +27,7 @@ def work(attempt: int = 1) -> Work:
         title="demo/orders",
         callers=("demo/first",),
         correlation_id=UUID(int=6),
+        clock_ms=0,
         deadline_ms=0,
     )
     return Work("demo", caller)
