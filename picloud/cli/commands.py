@@ -29,6 +29,8 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("send", "picloud.cli.messages:send", "Send messages to a queue."),
         Entry("topics", "picloud.cli.messages:topics", "List who subscribes to what, and what was published."),
         Entry("queues", "picloud.cli.queues", "List queues with their depths; purge one."),
+        Entry("kv", "picloud.cli.keys", "Look into an app's keys and values; their history."),
+        Entry("quotas", "picloud.cli.keys:quotas", "What an app keeps, and may keep."),
         Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
         Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
         Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),

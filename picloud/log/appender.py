@@ -67,7 +67,7 @@ class QuotaExceeded(Exception):
             said = f"{bytes:,} bytes of at most {byte_limit:,}"
         super().__init__(
             f"{service}:: of the app {app!r} would hold {said}."
-            f" Take something away, or allow more: picloud apps quota {app} {service}"
+            f" Take something away, or allow more: picloud quotas set {app} {service}"
         )
 
 

@@ -10,6 +10,7 @@ import gevent
 from picloud.config import Config
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
+from picloud.manager.expiry import Expiry
 from picloud.manager.node_watch import NodeWatch
 from picloud.manager.reactions import Reactor
 from picloud.manager.rebuild_jobs import RebuildJobs
@@ -45,6 +46,7 @@ class LeaderTerm:
         self._scheduler = Scheduler(appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._reactor = Reactor(appender=self._appender, sessions=self._sessions)
         self._replays = Replays(appender=self._appender, sessions=self._sessions)
+        self._expiry = Expiry(appender=self._appender, sessions=self._sessions)
         self._retention = Retention(
             appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
         )
@@ -59,11 +61,13 @@ class LeaderTerm:
         self._reactor.start().link_exception(self._part_failed)
         self._replays.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
+        self._expiry.start().link_exception(self._part_failed)
         self._listener.start()
 
     def stop(self) -> None:
         """End all of it."""
         self._listener.stop()
+        self._expiry.stop()
         self._retention.stop()
         self._reactor.stop()
         self._replays.stop()

@@ -24,8 +24,6 @@ whatever is there: ``incr`` and ``append`` of many runs at once all count, and n
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NoBase64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,14 +33,19 @@ from picloud.domain.duration import parse_duration
 from picloud.domain.kv import (
     MAX_NUMBER,
     MAX_VALUE_BYTES,
+    Entry,
     KeyAppended,
     KeyDeleted,
     KeyEvent,
     KeyIncremented,
     KeyWritten,
+    appended,
+    cursor_of,
     fault_of_key,
+    incremented,
     json_text,
     key_id,
+    key_of,
 )
 from picloud.postgres.sessions import Sessions
 from picloud.services.arguments import Options, kind_of, options_of, refused_as
@@ -63,15 +66,6 @@ _LIST: Final = """
 """
 _TTL: Final[Options] = {"ttl": (str, 'a string such as "1h"')}
 _PAGE: Final[Options] = {"limit": (int, f"an integer from 1 to {MAX_PAGE}"), "cursor": (str, "a string")}
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A key as the run read it: JSON text or None, the version of its stream (0: never written), until when it is."""
-
-    value: str | None
-    version: int
-    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +99,7 @@ class Added:
 
     def on(self, value: str | None) -> str | None:
         """What the key has then, if it had ``value``. Raises ValueError if that is no integer."""
-        number = json.loads(value) if value is not None else 0
-        if type(number) is not int:
-            raise ValueError(f"the key has {_shown(number)}, and only an integer can be added to")
-        total = number + self.by
-        if not -MAX_NUMBER - 1 <= total <= MAX_NUMBER:
-            raise ValueError("the sum has more than 64 bits")
-        return str(total)
+        return incremented(value, self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +115,7 @@ class Extended:
 
     def on(self, value: str | None) -> str | None:
         """What the key has then, if it had ``value``. Raises ValueError if that is no array."""
-        if value is None or value == "[]":
-            return f"[{self.items}]"
-        if not value.startswith("["):
-            raise ValueError(f"the key has {_shown(json.loads(value))}, and only an array can be appended to")
-        if len(value) + len(self.items) + 1 > MAX_VALUE_BYTES:
-            raise ValueError(f"the array would have more than {MAX_VALUE_BYTES:,} bytes as JSON")
-        return f"{value[:-1]},{self.items}]"
+        return appended(value, self.items)
 
 
 @dataclass(slots=True)
@@ -141,7 +123,7 @@ class KvDraft:
     """Keys that a run has read, and what it does to keys."""
 
     app: str
-    seen: dict[str, Seen] = field(default_factory=dict)
+    seen: dict[str, Entry] = field(default_factory=dict)
     written: dict[str, Written | Added | Extended] = field(default_factory=dict)
 
     def events(self) -> list[KeyEvent]:
@@ -199,7 +181,7 @@ class Kv:
         _check_key(key, "delete")
         draft = work.draft(KvDraft)
         known = draft.written.get(key) or draft.seen.get(key)
-        if known is None or not isinstance(known, Seen | Written) or known.value is not None:
+        if known is None or not isinstance(known, Entry | Written) or known.value is not None:
             self._write(work, key, Written(None))
 
     def incr(self, work: Work, key: Any, by: Any = 1, options: Any = None) -> None:
@@ -251,11 +233,11 @@ class Kv:
         limit = given.get("limit", MAX_PAGE)
         if not 1 <= limit <= MAX_PAGE:
             raise ServiceError(f"kv::page: limit is from 1 to {MAX_PAGE}, not {limit}")
-        keys = self._keys(work, prefix, _key_of(given.get("cursor")), limit + 1)
+        keys = self._keys(work, prefix, _after(given.get("cursor")), limit + 1)
         shown = keys[:limit]
         self._look_up(work, shown)
         entries = [{"key": key, "value": json.loads(self._value(work, key) or "null")} for key in shown]
-        return {"entries": entries, "cursor": _cursor_of(shown[-1]) if len(keys) > limit else None}
+        return {"entries": entries, "cursor": cursor_of(shown[-1]) if len(keys) > limit else None}
 
     def _keys(self, work: Work, prefix: str, after: str, limit: int) -> Sequence[str]:
         draft = work.draft(KvDraft)
@@ -295,7 +277,7 @@ class Kv:
             raise ServiceError(f"kv::{function}: {error}") from None
         self._write(work, key, together)
 
-    def _seen(self, work: Work, key: str) -> Seen:
+    def _seen(self, work: Work, key: str) -> Entry:
         draft = work.draft(KvDraft)
         if key not in draft.seen:
             self._look_up(work, [key])
@@ -308,14 +290,13 @@ class Kv:
         if unknown:
             draft.seen |= self._stored(work, unknown)
 
-    def _stored(self, work: Work, keys: Sequence[str]) -> dict[str, Seen]:
+    def _stored(self, work: Work, keys: Sequence[str]) -> dict[str, Entry]:
         with self._sessions.session() as connection:
             rows = connection.execute(_GET, (work.app, [*keys]), prepare=True).fetchall()
-        found: dict[str, Seen] = dict.fromkeys(keys, Seen(None, 0))
+        found: dict[str, Entry] = dict.fromkeys(keys, Entry())
         now = now_of(work)
         for key, value, version, expires in rows:
-            there = expires is None or expires > now
-            found[key] = Seen(value if there else None, version, expires)
+            found[key] = Entry(value, version, expires).at(now)
         return found
 
     def _stored_keys(self, work: Work, prefix: str, after: str, limit: int) -> Iterable[str]:
@@ -369,19 +350,8 @@ def _as_json(value: Any, function: str) -> str:
         raise ServiceError(f"kv::{function}: {error}") from None
 
 
-def _cursor_of(key: str) -> str:
-    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _key_of(cursor: str | None) -> str:
-    if cursor is None:
-        return ""
+def _after(cursor: str | None) -> str:
     try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (NoBase64, ValueError):
-        raise ServiceError(f"kv::page: the cursor {cursor[:60]!r} is none that kv::page gave") from None
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+        return "" if cursor is None else key_of(cursor)
+    except ValueError:
+        raise ServiceError(f"kv::page: the cursor {(cursor or '')[:60]!r} is none that kv::page gave") from None

@@ -14,12 +14,22 @@ from uuid import UUID
 
 import psycopg
 
-from picloud.domain.kv import KeyAppended, KeyDeleted, KeyEvent, KeyIncremented, KeyWritten, json_text, key_id
+from picloud.domain.kv import (
+    Entry,
+    KeyAppended,
+    KeyDeleted,
+    KeyEvent,
+    KeyIncremented,
+    KeyWritten,
+    evolve,
+    json_text,
+    key_id,
+)
 from picloud.domain.script import Script
 from picloud.log.contents import get_content
 from picloud.log.reader import read_newest_events, read_stream
 from picloud.postgres.sessions import Sessions
-from picloud.services.kv import Added, Extended, Kv, KvDraft, Seen, now_of
+from picloud.services.kv import Kv, KvDraft, now_of
 from picloud.services.work import ServiceError, Work
 
 MAX_KEYS: Final = 10_000
@@ -34,7 +44,7 @@ class PastKv(Kv):
     def __init__(self, sessions: Sessions, position: int) -> None:
         super().__init__(sessions)
         self._position = position
-        self._values: dict[str, Seen] = {}
+        self._values: dict[str, Entry] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
     def learn(self, function: str, args: list[Any], answer: Any, work: Work) -> None:
@@ -55,19 +65,19 @@ class PastKv(Kv):
 
     def _learn(self, written: Mapping[str, Any], key: str, value: Any) -> None:
         if key not in written and key not in self._values:
-            self._values[key] = Seen(None if value is None else json_text(value), 0)
+            self._values[key] = Entry(None if value is None else json_text(value), 0)
 
     def effects(self, work: Work) -> list[tuple[str, list[Any]]]:
         """What the work comes to: function and arguments, one call for each key."""
         return [effect_of(event) for event in work.draft(KvDraft).events()]
 
-    def _stored(self, work: Work, keys: Sequence[str]) -> dict[str, Seen]:
+    def _stored(self, work: Work, keys: Sequence[str]) -> dict[str, Entry]:
         found = {key: self._values[key] for key in keys if key in self._values}
         streams = {key_id(work.app, key): key for key in keys if key not in found}
         if streams:
             with self._sessions.session() as connection:
                 past = values_at(connection, streams, position=self._position, now=now_of(work))
-            found |= {key: past.get(stream, Seen(None, 0)) for stream, key in streams.items()}
+            found |= {key: past.get(stream, Entry()) for stream, key in streams.items()}
         return found
 
     def _stored_keys(self, work: Work, prefix: str, after: str, limit: int) -> Iterable[str]:
@@ -80,7 +90,8 @@ class PastKv(Kv):
                 raise ServiceError(f'kv::list("{prefix}") was not recorded, and has too many keys to be looked for')
             streams = {key_id(work.app, row[0]): row[0] for row in rows}
             past = values_at(connection, streams, position=self._position, now=now_of(work))
-        return (streams[stream] for stream, seen in past.items() if seen.value is not None and streams[stream] > after)
+        keys = (streams[stream] for stream, entry in past.items() if entry.value is not None)
+        return (key for key in keys if key > after)
 
 
 def effect_of(event: KeyEvent) -> tuple[str, list[Any]]:
@@ -97,37 +108,21 @@ def effect_of(event: KeyEvent) -> tuple[str, list[Any]]:
 
 
 def values_at(
-    connection: psycopg.Connection, streams: Mapping[UUID, str], *, position: int, now: datetime
-) -> dict[UUID, Seen]:
+    connection: psycopg.Connection, streams: Iterable[UUID], *, position: int, now: datetime
+) -> dict[UUID, Entry]:
     """What keys, by their streams, had at a position of the log; what had expired by ``now`` has no value."""
     newest = read_newest_events(connection, list(streams), up_to=position)
-    found: dict[UUID, Seen] = {}
+    found: dict[UUID, Entry] = {}
     for stream, recorded in newest.items():
-        event: Any = recorded.event
-        if isinstance(event, KeyIncremented | KeyAppended):
-            whole = read_stream(connection, stream)
-            seen = folded((each.at, each.event) for each in whole if each.position <= position)
-        else:
-            seen = folded([(recorded.at, event)])
-        found[stream] = seen if seen.expires is None or seen.expires > now else Seen(None, seen.version)
+        events = [recorded]
+        if isinstance(recorded.event, KeyIncremented | KeyAppended):
+            events = [each for each in read_stream(connection, stream) if each.position <= position]
+        entry = Entry()
+        for each in events:
+            event: Any = each.event
+            entry = evolve(entry, event, each.at)
+        found[stream] = entry.at(now)
     return found
-
-
-def folded(events: Iterable[tuple[datetime, Any]]) -> Seen:
-    """What a key has after its events, each with its time: the rule of ``log.change_kv``, told again."""
-    seen = Seen(None, 0)
-    for at, event in events:
-        match event:
-            case KeyWritten():
-                seen = Seen(event.value, event.originator_version, event.expires)
-            case KeyDeleted():
-                seen = Seen(None, event.originator_version)
-            case KeyIncremented() | KeyAppended():
-                gone = seen.value is None or (seen.expires is not None and seen.expires <= at)
-                held, expires = (None, event.expires) if gone else (seen.value, seen.expires)
-                change = Added(event.by) if isinstance(event, KeyIncremented) else Extended(event.items)
-                seen = Seen(change.on(held), event.originator_version, expires)
-    return seen
 
 
 class PastModules:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import falcon
 
 from picloud.domain.access import Role
 from picloud.http.api.operation import Operation, Reply, Request
+from picloud.http.api.preconditions import expected_version
 from picloud.http.api.schemas import (
     Deploy,
     Deployed,
@@ -27,8 +27,6 @@ from picloud.orchestrator.control.apps import existing_app
 from picloud.orchestrator.control.compiling import SyntaxFault
 from picloud.projections import queries
 
-_ETAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
-
 
 def _list(request: Request) -> Reply:
     app = request.params["app"]
@@ -44,7 +42,12 @@ def _deploy(request: Request) -> Reply:
     else:
         source, routes, durability = request.body["source"], request.body["routes"], request.body["durability"]
     deployment = control.Deployment(
-        app=app, script=script, source=source, routes=routes, durability=durability, expected=_expected(request.http)
+        app=app,
+        script=script,
+        source=source,
+        routes=routes,
+        durability=durability,
+        expected=expected_version(request.http),
     )
     try:
         done = control.deploy(request.context.control, request.command, deployment)
@@ -107,7 +110,7 @@ def _roll_back(request: Request) -> Reply:
         request.params["app"],
         request.params["script"],
         number,
-        _expected(request.http),
+        expected_version(request.http),
     )
     return Reply(content={"version": number, "from_version": was}, headers={"ETag": f'"{number}"'})
 
@@ -126,19 +129,6 @@ def _enable(request: Request) -> Reply:
 def _remove(request: Request) -> Reply:
     control.remove(request.context.control, request.command, request.params["app"], request.params["script"])
     return Reply(status=204)
-
-
-def _expected(req: falcon.Request) -> int | None:
-    """The version that the caller takes for current: ``If-Match: "3"``, or ``If-None-Match: *`` for none."""
-    if (req.get_header("If-None-Match") or "").strip() == "*":
-        return 0
-    given = req.get_header("If-Match")
-    if given is None or given.strip() == "*":
-        return None
-    match = _ETAG.fullmatch(given.strip())
-    if match is None:
-        raise Problem(400, "bad-etag", f'If-Match is {given!r}; expected a version such as "3"', field="If-Match")
-    return int(match[1])
 
 
 def _url(req: falcon.Request, app: str, path: str) -> str:
