@@ -13,6 +13,7 @@ from picloud.domain.metadata import Metadata
 from picloud.domain.rebuild import RebuildRequested
 from picloud.log.appender import Appender, Entry
 from picloud.postgres.sessions import connect
+from picloud.projections.installation import PROJECTIONS
 from picloud.projections.progress import RebuildStatus, newest_rebuilds, rebuild_status
 
 from ..projections.history import History
@@ -67,7 +68,8 @@ def leftovers(session: psycopg.Connection) -> list[str]:
 def caught_up(session: psycopg.Connection) -> bool:
     row = session.execute(
         "SELECT min(position) >= (SELECT max(notification_id) FROM log.events) FROM projections.tracking"
-        " WHERE name NOT IN ('outbox', 'kv')"
+        " WHERE NOT name = ANY (%s)",
+        ([name for name, kind in PROJECTIONS.items() if kind.inline],),
     ).fetchone()
     return row is not None and bool(row[0])
 

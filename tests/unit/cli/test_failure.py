@@ -13,11 +13,11 @@ def error(kind: str, message: str, line: int, column: int, *calls: str) -> dict[
 
 def test_the_line_the_advice_and_the_calls_are_shown() -> None:
     called = "price (called at line 4, position 1)"
-    failed = error("ErrorFunctionNotFound", "Function not found: kv::gett (i64)", 2, 17, called)
+    failed = error("ErrorFunctionNotFound", "Function not found: kv::delet (i64)", 2, 17, called)
     assert explanation(failed, SOURCE) == [
         "  2 |     item.cost * rate(item)",
         "    |                 ^",
-        "  = did you mean `kv::get(any)`?",
+        "  = did you mean `kv::delete(any)`?",
         "  4 | price(#{ cost: 3 })",
         "    | ^ `price` is called here",
     ]
