@@ -52,6 +52,8 @@ from picloud.services.arguments import Options, kind_of, options_of, refused_as
 from picloud.services.work import ServiceError, Work
 
 MAX_WRITES: Final = 1_000
+MAX_WRITTEN_BYTES: Final = 16 * 1024 * 1024
+"""Of what one run writes: a part of the memory of the node."""
 MAX_LISTED: Final = 1_000
 MAX_PAGE: Final = 200
 MAX_TTL_MS: Final = 3_650 * 86_400_000
@@ -85,6 +87,11 @@ class Written:
         """What the key has then, if it had ``value``."""
         return self.value
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is written."""
+        return len(self.value or "")
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -100,6 +107,11 @@ class Added:
     def on(self, value: str | None) -> str | None:
         """What the key has then, if it had ``value``. Raises ValueError if that is no integer."""
         return incremented(value, self.by)
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is written."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,11 @@ class Extended:
         """What the key has then, if it had ``value``. Raises ValueError if that is no array."""
         return appended(value, self.items)
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is written."""
+        return len(self.items)
+
 
 @dataclass(slots=True)
 class KvDraft:
@@ -125,6 +142,7 @@ class KvDraft:
     app: str
     seen: dict[str, Entry] = field(default_factory=dict)
     written: dict[str, Written | Added | Extended] = field(default_factory=dict)
+    written_bytes: int = 0
 
     def events(self) -> list[KeyEvent]:
         """See :class:`picloud.services.work.Draft`."""
@@ -305,10 +323,14 @@ class Kv:
         return (row[0] for row in rows)
 
     def _write(self, work: Work, key: str, change: Written | Added | Extended) -> None:
-        written = work.draft(KvDraft).written
-        written[key] = change
-        if len(written) > MAX_WRITES:
-            raise ServiceError(f"a run may write {MAX_WRITES:,} keys at most")
+        draft = work.draft(KvDraft)
+        before = draft.written.get(key)
+        draft.written[key] = change
+        draft.written_bytes += change.size - (before.size if before is not None else 0)
+        if len(draft.written) > MAX_WRITES:
+            raise ServiceError(f"kv:: a run may write {MAX_WRITES:,} keys at most")
+        if draft.written_bytes > MAX_WRITTEN_BYTES:
+            raise ServiceError(f"kv:: a run may write {MAX_WRITTEN_BYTES:,} bytes at most")
 
 
 def now_of(work: Work) -> datetime:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.acceptance.platform import Platform, free_port
-from tests.benchmarks import history, outbox, processes, schedules
+from tests.benchmarks import history, keys, outbox, processes, schedules
 from tests.benchmarks.client import Measured, drive, request_bytes
 from tests.benchmarks.report import Report
 from tests.benchmarks.rhai import page
@@ -105,6 +105,31 @@ class Bench:
                 self.report.add(f"{name}, 1 connection", text, "p50 under 5 ms", p50 < 5)
             else:
                 self.report.add(f"{name}, {connections} connections", text)
+
+    def kv(self) -> None:
+        """What keys cost within a run: many in one, and twenty beside none, in turns."""
+        with self.platform() as running:
+            for name, source in keys.SCRIPTS.items():
+                running.deploy("bench", f"kv-{name}", source, f"GET /kv-{name}/{{who}}")
+            calls = {name: request_bytes("GET", f"/apps/bench/kv-{name}/ada") for name in keys.SCRIPTS}
+            for request in calls.values():
+                drive(running.port, request, connections=2, seconds=0.5)
+            for name in ("reads", "writes"):
+                rounds = [
+                    drive(running.port, calls[name], connections=4, seconds=self.seconds) for _ in range(self.rounds)
+                ]
+                rate = median(m.per_second for m in rounds) * keys.MANY
+                alone = drive(running.port, calls[name], connections=1, seconds=self.seconds).p50 / keys.MANY * 1000
+                self.report.add(f"kv::, {name} in scripts", f"{rate:,.0f} /s, {alone:.0f} µs each in a run alone")
+            found: dict[str, list[Measured]] = {"none": [], "twenty": [], "counters": []}
+            for _ in range(self.rounds * 2):
+                for name, rounds in found.items():
+                    rounds.append(drive(running.port, calls[name], connections=1, seconds=self.seconds))
+            none = median(m.p50 for m in found["none"])
+            for name, said in (("twenty", "kv::set"), ("counters", "kv::incr")):
+                ratio = median(m.p50 / n.p50 for m, n in zip(found[name], found["none"], strict=True))
+                text = f"{ratio:.2f} times ({median(m.p50 for m in found[name]):.2f} ms and {none:.2f} ms)"
+                self.report.add(f"a run with 20 {said} beside one with none", text, "at most 2 times", ratio <= 2)
 
     def asynchronous(self) -> None:
         """Asynchronous invocations: from the first request to the last outcome."""
@@ -240,7 +265,19 @@ def _yardstick() -> Iterator[int]:
 
 def main() -> int:
     """Run what was asked for; return the exit code."""
-    names = ("start", "requests", "asynchronous", "wake", "fan_out", "queues", "pending", "replays", "rebuild", "cron")
+    names = (
+        "start",
+        "requests",
+        "kv",
+        "asynchronous",
+        "wake",
+        "fan_out",
+        "queues",
+        "pending",
+        "replays",
+        "rebuild",
+        "cron",
+    )
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", choices=[*names, []], help="what to measure (default: everything)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")
