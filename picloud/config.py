@@ -266,6 +266,12 @@ class Config:
         unit="bytes",
         parse=_bytes(0, 16 * MIB),
     )
+    journal: str = _setting(
+        "PICLOUD_JOURNAL",
+        "failures",
+        "Of which runs it is kept what services answered: failures, or all.",
+        parse=_one_of("failures", "all"),
+    )
     dead_letter_days: int = _setting(
         "PICLOUD_DEAD_LETTER_DAYS",
         30,

@@ -239,7 +239,10 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """A run ended with an answer, and its effects, if any, are in the same commit."""
+    """A run ended with an answer, and its effects, if any, are in the same commit.
+
+    ``journal`` is what services answered to it, if that is kept of such runs too.
+    """
 
     originator_id: UUID
     originator_version: int
@@ -249,6 +252,7 @@ class Succeeded:
     effects: int = 0
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
+    journal: Content | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,7 @@ def _outcomes(members: list[Member], attempt: Attempt) -> list[_Outcome]:
         text = f"the answer's failed names {sorted(unknown)[0][:80]!r}, which is no message of this batch"
         failed = dict.fromkeys((str(member.state.id) for member in members), RunError("InvalidAnswer", text))
     outcomes: list[_Outcome] = []
-    logs, effects = ended.logs, ended.effects
+    logs, effects, journal = ended.logs, ended.effects, ended.journal
     for member in members:
         error = failed.get(str(member.state.id))
         if error is not None:
@@ -148,9 +148,10 @@ def _outcomes(members: list[Member], attempt: Attempt) -> list[_Outcome]:
                 attempt=member.state.attempt,
                 logs=logs,
                 effects=effects,
+                journal=journal,
             )
             outcomes.append((member, [succeeded]))
-            logs, effects = [], 0
+            logs, effects, journal = [], 0, None
     return outcomes
 
 

@@ -187,14 +187,15 @@ class Inspector:
     def _journal(self, attempt: _Attempt) -> tuple[Journal | None, list[str]]:
         """The attempt's journal, and what is to be said of it."""
         event = attempt.event
-        if isinstance(event, Succeeded):
-            said = "the run succeeded: no journal is kept of those. What it read is taken from the log"
-            return None, [f"{said}, as it was right before the run's effects."]
+        lost = isinstance(event, AttemptFailed) and event.lost
+        if isinstance(event, Succeeded) and event.journal is None:
+            said = "the run succeeded, and of those no journal was kept (PICLOUD_JOURNAL)"
+            return None, [f"{said}. What it read is taken from the log, as it was right before the run's effects."]
         as_of = "It runs here on its input, and reads what was there when the attempt began."
-        if event.error.kind == "DeadlinePassed":
+        if isinstance(event, AttemptFailed) and event.error.kind == "DeadlinePassed":
             return None, [f"the attempt never ran: its deadline had passed. {as_of}"]
         if event.journal is None:
-            if event.lost:
+            if lost:
                 return None, [f"the attempt was lost with its node, and with it all that it had done. {as_of}"]
             return None, [f"no journal was kept of the attempt (PICLOUD_JOURNAL_BYTES, or an earlier version). {as_of}"]
         try:
@@ -204,7 +205,7 @@ class Inspector:
         notes = []
         if len(journal.batch) > 1:
             notes.append(f"the run got {len(journal.batch)} messages together, and gets them again.")
-        if event.lost:
+        if lost:
             notes.append("the executor died under the attempt: its record ends with the last answer of a service.")
         if journal.truncated:
             kept = f"the record has the first {len(journal.calls)} of {journal.made} calls (PICLOUD_JOURNAL_BYTES)"
@@ -222,7 +223,7 @@ class Inspector:
                 reply=reply,
                 thrown=event.thrown,
                 logs=logs,
-                effects=self._effects_in_log(attempt, notes),
+                effects=self._effects_of(attempt, journal, past, notes),
                 operations=usage.operations,
                 duration_us=usage.duration_us,
             )
@@ -235,6 +236,14 @@ class Inspector:
             operations=usage.operations,
             duration_us=usage.duration_us,
         )
+
+    def _effects_of(self, attempt: _Attempt, journal: Journal | None, past: Past, notes: list[str]) -> list[Effect]:
+        """The effects of a run that succeeded: by its journal, or if there is none by the log."""
+        if isinstance(attempt.event, Succeeded) and attempt.event.thrown:
+            return []
+        if journal is None or journal.truncated:
+            return self._effects_in_log(attempt, notes)
+        return past.effects(journal.calls)
 
     def _effects_in_log(self, attempt: _Attempt, notes: list[str]) -> list[Effect]:
         """The effects of a run that succeeded: the events in front of its end."""

@@ -75,6 +75,7 @@ class Node:
             inbox=self.inbox,
             slots=self.slots,
             limits=limits,
+            keep_all_journals=config.journal == "all",
             programs=self.programs,
         )
         self.invoker = Invoker(

@@ -85,7 +85,9 @@ class Runner:
         slots: Slots,
         limits: Limits,
         programs: Programs,
+        keep_all_journals: bool = False,
     ) -> None:
+        """Journals of runs that ended well are kept only with ``keep_all_journals``."""
         self._appender = appender
         self._sessions = sessions
         self._pool = pool
@@ -95,6 +97,7 @@ class Runner:
         self._limits = limits
         self._programs = programs
         self._turns = Turns()
+        self._keep_all = keep_all_journals
 
     def run(
         self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = (), *, in_place: bool = False
@@ -176,7 +179,7 @@ class Runner:
             if work.interrupted:
                 raise DatabaseLost("the database was lost under a call of the script")
             journal = None
-            if batch or result.reply is None:
+            if batch or result.reply is None or self._keep_all:
                 journal = self._journal(state, recorder, result.readings, batch)
             return self._ended(state, result, work, clock_ms, journal)
         except ExecutorDied as died:
@@ -309,6 +312,8 @@ class Runner:
             if kept:
                 store(work.contents, self._sessions)
             ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
+            if self._keep_all:
+                ended = replace(ended, journal=journal)
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
             return Attempt([ended], kept, answer, journal, work.outside)
         assert result.error is not None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,28 @@ from tests.acceptance.platform import Platform
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "services").glob("*.md"))
 
 
+@pytest.fixture(scope="module")
+def recording() -> Iterator[Platform]:
+    """A platform that keeps the journals of all runs."""
+    folder = Path(tempfile.mkdtemp(prefix="picloud-pages-"))
+    with Platform(folder, journal="all") as running:
+        yield running
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="the pages use curl")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_page_shows_what_happens(platform: Platform, tmp_path: Path, page: Path) -> None:
+def test_the_page_shows_what_happens_and_its_runs_repeat_bit_for_bit(
+    recording: Platform, tmp_path: Path, page: Path
+) -> None:
     assert files(page), f"{page.name} shows no script"
     assert commands(page), f"{page.name} shows no command"
-    play(platform, page, tmp_path)
+    play(recording, page, tmp_path)
+    inspected = 0
+    for app in sorted(set(re.findall(r"--app ([a-z][a-z0-9-]*)", page.read_text()))):
+        for item in recording.api("GET", f"/apps/{app}/invocations?limit=1000").json["items"]:
+            if item["state"] in ("succeeded", "dead"):
+                found = recording.api("POST", f"/invocations/{item['id']}/inspection", {}).json
+                assert found["exact"], f"{item['script']}: {found['why_not']} {found['notes']}"
+                inspected += 1
+    assert inspected, f"no run of {page.name} was repeated"
