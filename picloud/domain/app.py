@@ -7,6 +7,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
+from picloud.domain.egress import PLAIN, Egress
 from picloud.domain.errors import Conflict, NotFound
 from picloud.domain.names import check_app_name, stream_id
 
@@ -29,6 +30,16 @@ class AppRestored(Aggregate.Event):
 
     def apply(self, aggregate: App) -> None:
         aggregate.removed = False
+        aggregate.egress = PLAIN
+
+
+class AppEgressChanged(Aggregate.Event):
+    """From now on this is where the app's scripts may connect to."""
+
+    egress: Egress
+
+    def apply(self, aggregate: App) -> None:
+        aggregate.egress = self.egress
 
 
 class App(Aggregate):
@@ -37,6 +48,7 @@ class App(Aggregate):
     def __init__(self, name: str) -> None:
         self.name = name
         self.removed = False
+        self.egress = PLAIN
 
     @staticmethod
     def id_of(name: str) -> UUID:
@@ -53,6 +65,15 @@ class App(Aggregate):
         if not self.removed:
             raise Conflict(f"there is an app {self.name!r} already", field="name", remedy="Use it, or choose a name.")
         self.trigger_event(AppRestored, timestamp=at)
+
+    def let_out(self, egress: Egress, *, at: datetime) -> bool:
+        """Let ``egress`` say where scripts may connect to; return whether anything changed. Raises :class:`NotFound`."""
+        if self.removed:
+            raise NotFound(f"there is no app {self.name!r}", field="app")
+        if egress == self.egress:
+            return False
+        self.trigger_event(AppEgressChanged, egress=egress, timestamp=at)
+        return True
 
     def remove(self, *, at: datetime) -> None:
         """Take the app out of service. Raises :class:`NotFound` if it is gone."""

@@ -32,6 +32,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
         app.AppCreated,
         app.AppRemoved,
         app.AppRestored,
+        app.AppEgressChanged,
         script.ScriptCreated,
         script.ScriptDeployed,
         script.ScriptRolledBack,

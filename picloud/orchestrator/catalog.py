@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from picloud.domain.egress import PLAIN, Egress
 from picloud.domain.errors import Disabled, NotFound
 from picloud.domain.firing import Target
 from picloud.domain.route import Durability, Pattern, Route
@@ -20,7 +21,7 @@ from picloud.orchestrator.guards import Guard, Guards
 from picloud.orchestrator.routing import RouteTable
 from picloud.postgres.sessions import Sessions
 
-_APP: Final = "SELECT 1 FROM catalog.apps WHERE name = %s AND removed_at IS NULL"
+_APP: Final = "SELECT egress FROM catalog.apps WHERE name = %s AND removed_at IS NULL"
 _SCRIPTS: Final = """
     SELECT name, current, sha256, disabled
     FROM catalog.scripts
@@ -106,13 +107,14 @@ class TriggerEntry:
 
 @dataclass(frozen=True, slots=True)
 class AppEntry:
-    """An app as requests need it. ``subscriptions`` are its topic triggers."""
+    """An app as requests need it. ``subscriptions`` are its topic triggers, ``egress`` is where its scripts may connect to."""
 
     name: str
     scripts: dict[str, ScriptEntry]
     routes: RouteTable[RouteEntry]
     triggers: dict[str, TriggerEntry]
     subscriptions: Subscriptions[TriggerEntry]
+    egress: Egress
 
 
 class Catalog:
@@ -135,11 +137,17 @@ class Catalog:
         entry = self.app(app)
         return entry.scripts if entry is not None else {}
 
+    def egress(self, app: str) -> Egress:
+        """Where the app's scripts may connect to. Raises as :meth:`app` does."""
+        entry = self.app(app)
+        return entry.egress if entry is not None else PLAIN
+
     def _load(self, name: str) -> AppEntry | None:
         changes = self._changes
         with self._sessions.session() as connection, connection.transaction(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            if cursor.execute(_APP, (name,)).fetchone() is None:
+            found = cursor.execute(_APP, (name,)).fetchone()
+            if found is None:
                 return None
             scripts = {
                 row[0]: ScriptEntry(name, row[0], row[1], row[2], row[3])
@@ -153,6 +161,7 @@ class Catalog:
             RouteTable([self._route(name, row, scripts) for row in routes]),
             {trigger.name: trigger for trigger in triggers},
             Subscriptions((each.config.topic, each) for each in triggers if isinstance(each.config, Topic)),
+            PLAIN if found[0] is None else msgspec.convert(found[0], Egress),
         )
         # A change that was notified while we read may not be in what we read.
         if changes == self._changes:

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 
 from picloud.domain import access, app, node, route, script, trigger
+from picloud.domain.egress import PLAIN as PLAIN_EGRESS
 from picloud.domain.route import Pattern
 from picloud.domain.route_settings import PLAIN
 from picloud.log.reader import RecordedEvent, read_first_events
@@ -38,6 +39,7 @@ APPS: Final = Table(
         Column("name", "text"),
         Column("created_at", "timestamptz"),
         Column("removed_at", "timestamptz", nullable=True),
+        Column("egress", "jsonb", nullable=True, dump=_as_json_or_null),
     ),
     key=("id",),
     indexes=("UNIQUE apps_name ON {table} (name)",),
@@ -135,12 +137,13 @@ NODES: Final = Table(
 
 @dataclass(slots=True)
 class AppRow:
-    """An app; a removed one keeps its row."""
+    """An app; a removed one keeps its row. ``egress`` is None where nobody set anything."""
 
     id: UUID
     name: str
     created_at: datetime
     removed_at: datetime | None = None
+    egress: Any = None
 
 
 @dataclass(slots=True)
@@ -226,7 +229,7 @@ class NodeRow:
     ended_at: datetime | None = None
 
 
-_APP_TYPES: Final = ("AppCreated", "AppRemoved", "AppRestored")
+_APP_TYPES: Final = ("AppCreated", "AppRemoved", "AppRestored", "AppEgressChanged")
 _SCRIPT_TYPES: Final = (
     "ScriptCreated",
     "ScriptDeployed",
@@ -245,7 +248,7 @@ class Catalog(Projection):
     """See the module."""
 
     name = "catalog"
-    version = 3
+    version = 4
     types = frozenset((*_APP_TYPES, *_SCRIPT_TYPES, *_ROUTE_TYPES, *_TRIGGER_TYPES, *_TOKEN_TYPES, *_NODE_TYPES))
     tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TRIGGERS, TOKENS, NODES)
 
@@ -327,7 +330,11 @@ def _fold_app(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
             rows.apps.put(row)
         case app.AppRestored():
             row = _there(rows.apps.get(recorded.stream_id))
-            row.created_at, row.removed_at = recorded.at, None
+            row.created_at, row.removed_at, row.egress = recorded.at, None, None
+            rows.apps.put(row)
+        case app.AppEgressChanged(egress=egress):
+            row = _there(rows.apps.get(recorded.stream_id))
+            row.egress = None if egress == PLAIN_EGRESS else egress
             rows.apps.put(row)
 
 

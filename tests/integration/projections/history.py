@@ -16,6 +16,7 @@ from picloud.domain import replay_job
 from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
 from picloud.domain.app import App
+from picloud.domain.egress import Allowed, Egress
 from picloud.domain.errors import DomainError
 from picloud.domain.firing import Order, Target
 from picloud.domain.flow import FlowControl
@@ -157,6 +158,9 @@ class History:
             app = self.apps[name] = App.create(name, at=self.now)
         elif app.removed:
             app.restore(at=self.now)
+        elif self.random.random() < 0.4:
+            allowed = (Allowed("10.0.0.0/8", private=True),) if self.random.random() < 0.7 else ()
+            app.let_out(Egress(self.random.random() < 0.3, allowed), at=self.now)
         else:
             app.remove(at=self.now)
         return self._collect(name, app)
