@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,6 +137,22 @@ def split_address(value: str) -> tuple[str, int]:
     if match is None or not 1 <= int(match["port"]) <= 65535:
         raise ValueError("host:port with a port from 1 to 65535, such as 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:80")
     return match["v6"] or match["host"] or "127.0.0.1", int(match["port"])
+
+
+def _name_servers(value: str) -> str:
+    """Addresses with commas between them, and a port behind the last."""
+    if not value:
+        return ""
+    hosts, colon, port = value.rpartition(":")
+    if not colon or "." not in hosts:
+        hosts, port = value, "53"
+    try:
+        addresses = [str(IPv4Address(host.strip())) for host in hosts.split(",")]
+    except ValueError:
+        addresses = []
+    if not addresses or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ValueError("IPv4 addresses of name servers and a port, such as 10.0.0.2,10.0.0.3:53")
+    return f"{','.join(addresses)}:{port}"
 
 
 def _optional_address(value: str) -> str:
@@ -315,6 +331,20 @@ class Config:
         "PICLOUD_SMTP_KEY",
         None,
         "The PEM file with the certificate's private key; empty if the certificate's file has it.",
+        parse=_optional_file,
+        shown="(empty)",
+    )
+    egress_dns: str = _setting(
+        "PICLOUD_EGRESS_DNS",
+        "",
+        "The name servers that http:: asks, as addresses with commas between them and one port for all, such as "
+        "10.0.0.2,10.0.0.3:53; empty for the system's.",
+        parse=_name_servers,
+    )
+    egress_authorities: Path | None = _setting(
+        "PICLOUD_EGRESS_CA",
+        None,
+        "A PEM file of certificate authorities that http:: trusts beside the system's.",
         parse=_optional_file,
         shown="(empty)",
     )

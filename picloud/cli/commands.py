@@ -24,6 +24,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("apps", "picloud.cli.scripts:apps", "List apps."),
         Entry("scripts", "picloud.cli.scripts:scripts", "List an app's scripts."),
         Entry("routes", "picloud.cli.routes", "List routes; say who may call one, how often, from which pages."),
+        Entry("egress", "picloud.cli.egress", "List what scripts may call over the network; allow more, or less."),
         Entry("triggers", "picloud.cli.triggers", "List triggers; set, pause, resume, fire or remove one."),
         Entry("publish", "picloud.cli.messages:publish", "Publish a message to a topic."),
         Entry("send", "picloud.cli.messages:send", "Send messages to a queue."),

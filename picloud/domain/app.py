@@ -67,7 +67,7 @@ class App(Aggregate):
         self.trigger_event(AppRestored, timestamp=at)
 
     def let_out(self, egress: Egress, *, at: datetime) -> bool:
-        """Let ``egress`` say where scripts may connect to; return whether anything changed. Raises :class:`NotFound`."""
+        """Let ``egress`` say where scripts may connect to; return whether that is new. Raises :class:`NotFound`."""
         if self.removed:
             raise NotFound(f"there is no app {self.name!r}", field="app")
         if egress == self.egress:

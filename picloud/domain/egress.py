@@ -1,10 +1,10 @@
 """Egress: where an app's scripts may connect to.
 
-Without any setting that is every public address, on the ports that the web uses. An owner *allows* more: a host by its
-name (``api.example.com``, ``*.example.com``), an address or a network (``10.0.0.7``, ``10.0.0.0/8``, ``[fd00::]/8``), each
-with a port or without. A port opens that one, whichever it is. What isn't public is opened only by what is marked as
-``private``: a name that is merely listed must not lead into the owner's network when its DNS says so. An app that is
-``restricted`` connects to nothing but what is allowed.
+Without any setting that is every public address, on the ports that the web uses. An owner *allows* more: a host by
+its name (``api.example.com``, ``*.example.com``), an address or a network (``10.0.0.7``, ``10.0.0.0/8``,
+``[fd00::]/8``), each with a port or without. A port opens that one, whichever it is. What isn't public is opened only
+by what is marked as ``private``: a name that is merely listed must not lead into the owner's network when its DNS says
+so. An app that is ``restricted`` connects to nothing but what is allowed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from picloud.domain.errors import Invalid, NotFound
 
 MAX_ALLOWED: Final = 200
 MAX_HOST: Final = 253
+MAX_URL: Final = 8_192
 
 WEB_PORTS: Final = (80, 443)
 FIRST_USER_PORT: Final = 1024
-OTHER_PROTOCOLS: Final = frozenset(
-    # What the Fetch standard blocks from 1024 on, and databases, caches and queues that take a request for commands.
-    (1433, 1521, 1719, 1720, 1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 3659, 4045, 4190, 5060, 5061)
-    + (5432, 5433, 5672, 5900, 6000, 6379, 6380, 6432, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 8883, 9042, 9092)
-    + (10080, 10250, 11211, 26379, 27017, 27018, 27019)
-)
+# fmt: off
+OTHER_PROTOCOLS: Final = frozenset((
+    1433, 1521, 1719, 1720, 1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 3659, 4045, 4190, 5060,
+    5061, 5432, 5433, 5672, 5900, 6000, 6379, 6380, 6432, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 8883,
+    9042, 9092, 10080, 10250, 11211, 26379, 27017, 27018, 27019,
+))
+# fmt: on
+"""What the Fetch standard blocks from 1024 on; databases, caches and queues that may take a request for commands."""
 
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
@@ -111,7 +114,7 @@ class Allowed:
             raise Invalid(
                 f"{self.host} is {what}",
                 field="private",
-                remedy="Say that it may be private: --private, in the API \"private\": true.",
+                remedy='Say that it may be private: --private, in the API "private": true.',
             )
         return self
 

@@ -20,7 +20,7 @@ def context_of(sent: dict[str, Any]) -> dict[str, Any]:
     request = sent.get("request")
     if request is not None:
         body = request["body"]
-        request["json"] = _json(request["headers"].get("content-type"), body)
+        request["json"] = json_of(request["headers"].get("content-type"), body)
         request["body"] = _text_or_blob(body)
     event = sent.get("event")
     if event is not None:
@@ -32,7 +32,7 @@ def context_of(sent: dict[str, Any]) -> dict[str, Any]:
 def _data(content_type: str, body: bytes) -> Any:
     if not body:
         return None
-    value = _json(content_type, body)
+    value = json_of(content_type, body)
     # What isn't the JSON that it should be is given as it came: the script may know better. A null stays one.
     return _text_or_blob(body) if value is None and body.strip() != b"null" else value
 
@@ -44,7 +44,8 @@ def _text_or_blob(body: bytes) -> str | bytearray:
         return bytearray(body)
 
 
-def _json(content_type: str | None, body: bytes) -> Any:
+def json_of(content_type: str | None, body: str | bytes) -> Any:
+    """What a body means if it is declared to be JSON and is, else None."""
     if not body or content_type is None or not _JSON_TYPE.match(content_type):
         return None
     try:

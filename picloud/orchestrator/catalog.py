@@ -107,7 +107,7 @@ class TriggerEntry:
 
 @dataclass(frozen=True, slots=True)
 class AppEntry:
-    """An app as requests need it. ``subscriptions`` are its topic triggers, ``egress`` is where its scripts may connect to."""
+    """An app as requests need it. ``subscriptions`` are its topic triggers, ``egress`` is what scripts may call."""
 
     name: str
     scripts: dict[str, ScriptEntry]

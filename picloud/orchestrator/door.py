@@ -86,6 +86,9 @@ class Door:
         if instead is not None:
             return instead(service, function, args)
         recorder = self._recorders.get(request.invocation)
+        work = self._works.get(request.invocation)
+        if work is not None:
+            work.calls[service] = work.calls.get(service, 0) + 1
         try:
             value = self._answer(request, service, function, args)
         except RefusedCall as refused:

@@ -10,7 +10,7 @@ its effects are in the log themselves, and so is what it read of ``kv::``; the l
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -18,11 +18,22 @@ from uuid import UUID
 import msgspec
 
 from picloud.executor.protocol import Limits
+from picloud.services.http import recording as http
 from picloud.services.work import Withheld
 
 FORMAT: Final = 1
 _ENTRY_BYTES: Final = 16
 """What a call takes beyond its arguments and its answer."""
+
+
+FORMS: Final[dict[str, Callable[[list[Any]], list[Any]]]] = {"http": http.recorded}
+"""Services whose calls are kept in a form of their own: without what no record may keep."""
+
+
+def as_kept(service: str, args: list[Any]) -> list[Any]:
+    """The arguments of a call as a record has them."""
+    form = FORMS.get(service)
+    return args if form is None else form(args)
 
 
 class RecordedCall(msgspec.Struct, frozen=True, array_like=True):
@@ -106,6 +117,7 @@ class Recorder:
 
     def answered(self, service: str, function: str, args: list[Any], value: Any) -> None:
         """Keep a call that was answered."""
+        args = as_kept(service, args)
         if type(value) is Withheld:
             self._keep(RecordedCall(service, function, args, withheld=True))
         elif service == "modules" and isinstance(value, str):
@@ -116,7 +128,7 @@ class Recorder:
 
     def refused(self, service: str, function: str, args: list[Any], why: str) -> None:
         """Keep a call that was refused."""
-        self._keep(RecordedCall(service, function, args, refusal=why))
+        self._keep(RecordedCall(service, function, as_kept(service, args), refusal=why))
 
     def journal(self, limits: Limits, readings: list[int], batch: Sequence[tuple[UUID, int]] = ()) -> Journal:
         """What was kept."""

@@ -26,6 +26,12 @@ from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
+from picloud.services.http.client import Client
+from picloud.services.http.guard import Guard
+from picloud.services.http.metrics import Metrics
+from picloud.services.http.resolver import Resolver
+from picloud.services.http.service import SERVICE as HTTP
+from picloud.services.http.service import Http
 from picloud.services.invoke import Invoke
 
 _log = structlog.get_logger(__name__)
@@ -97,6 +103,9 @@ class Node:
         )
         invoke = Invoke(self.catalog.scripts, self.calls.call, self.sessions)
         self.door.add("invoke", invoke.functions, outside=frozenset({"run"}))
+        self.guard = Guard(self.catalog.egress, Resolver(config.egress_dns))
+        self.http = Http(Client(self.guard, config.egress_authorities), Metrics())
+        self.door.add(HTTP, self.http.functions, outside=frozenset(self.http.functions))
         self.inspector = Inspector(
             sessions=self.sessions, runner=self.runner, pool=self.pool, door=self.door, slots=self.slots
         )
@@ -144,5 +153,6 @@ class Node:
         self.listener.stop()
         self.appender.stop()
         self.guards.places.close()
+        self.http.close()
         self.sessions.close()
         _log.info("node.stopped", finished=finished)

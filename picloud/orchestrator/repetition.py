@@ -15,16 +15,18 @@ from typing import Any, Final
 import psycopg
 
 from picloud.executor.pool import ServiceError as RefusedCall
-from picloud.orchestrator.journal import Journal, RecordedCall
+from picloud.orchestrator.journal import Journal, RecordedCall, as_kept
 from picloud.postgres.sessions import Sessions
 from picloud.services.past import PastKv, PastModules
 from picloud.services.work import Caller, ServiceError, Work
 
 READS: Final[dict[str, frozenset[str]]] = {
+    "http": frozenset({"get", "delete", "post", "put", "patch", "request"}),
     "kv": frozenset({"get", "get_many", "list", "page"}),
     "modules": frozenset({"source"}),
 }
-"""Functions of services that change nothing; what isn't here counts as an effect of the run that calls it."""
+"""Functions of services that change nothing in PiCloud; what isn't here counts as an effect of the run that calls it.
+An answer of the world outside can't be made up, so a call there that isn't recorded is refused like a read."""
 
 _SHOWN: Final = 60
 
@@ -71,6 +73,7 @@ class Repetition:
 
     def answer(self, service: str, function: str, args: list[Any]) -> Any:
         """Answer a call. Raises the pool's ``ServiceError`` for a refusal."""
+        args = as_kept(service, args)
         try:
             value = self._answer(service, function, args)
         except RefusedCall as refused:

@@ -12,7 +12,7 @@ from picloud.domain.errors import DomainError
 from picloud.services.work import ServiceError
 
 Options = Mapping[str, tuple[type, str]]
-"""The options that a function takes: of each the type, and what is said of it."""
+"""The options that a function takes: of each the type, ``object`` for any, and what is said of it."""
 
 OF_ORDER: Final[Options] = {
     "delay": (str, 'a string such as "5m"'),
@@ -58,7 +58,7 @@ def options_of(function: str, given: Any, known: Options) -> dict[str, Any]:
             meant = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
             raise ServiceError(f"{function} has no option {name[:40]!r}: {meant}")
         wanted, said = known[name]
-        if type(value) is not wanted:
+        if wanted is not object and type(value) is not wanted:
             raise ServiceError(f"{function}: {name} is {said}, not {kind_of(value)}")
     return dict(given)
 

@@ -94,7 +94,8 @@ class Work:
     ``asked`` are further events that commit with the run's success, in order: requests for other runs, messages.
     ``contents`` are stored before that, since events name them by their hashes. ``messages`` counts them, and
     ``message_bytes`` their data, ``invoked`` the scripts that it invoked. ``interrupted`` tells that the database was
-    lost under a call: whatever the run comes to rests on an answer that it didn't get.
+    lost under a call: whatever the run comes to rests on an answer that it didn't get. ``calls`` counts the calls of
+    each service, whoever answered them, so that one has the same number when the run is made again.
 
     A run that is repeated because others got in its way is ``careful``: what is otherwise only looked at when it
     commits is looked at when it is called, so that the script is told. ``outside`` is what its first try was answered.
@@ -109,6 +110,7 @@ class Work:
     messages: int = 0
     message_bytes: int = 0
     invoked: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
     _drafts: dict[type[Draft], Draft] = field(default_factory=dict, init=False)
     _counted: int = field(default=0, init=False)

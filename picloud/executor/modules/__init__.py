@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.executor.modules import crypto, html, json, log, random, reply, services, time
+from picloud.executor.modules import crypto, html, http, json, log, random, reply, services, time
 from picloud.rhai.packages.declare import Package
 
 MODULES: Final[dict[str, Package]] = {
-    module.PACKAGE.name: module.PACKAGE for module in (crypto, html, json, log, random, reply, time)
+    module.PACKAGE.name: module.PACKAGE for module in (crypto, html, http, json, log, random, reply, time)
 } | services.packages()
 """The modules by name; each is there without an import."""
 

@@ -77,7 +77,7 @@ def packages() -> dict[str, Package]:
         for function, counts in functions.items():
             for count in counts:
                 check = POSTED.get((service, function, count))
-                call = _calling(service, function) if check is None else _posting(service, function, check)
+                call = calling(service, function) if check is None else _posting(service, function, check)
                 package.function(function, *[ANY] * count, run=True, volatile=True)(call)
     return made
 
@@ -100,7 +100,9 @@ def _sent(service: str, function: str, arguments: tuple[Any, ...]) -> list[Any]:
         raise refusal(f"{service}::{function}", f"an argument can't be sent: {error}") from None
 
 
-def _calling(service: str, function: str) -> Callable[..., Any]:
+def calling(service: str, function: str) -> Callable[..., Any]:
+    """What a script calls to ask the parent for ``function`` of ``service``."""
+
     def call(run: Run, *arguments: Any) -> Any:
         sent = _sent(service, function, arguments)
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import falcon
 import msgspec
 import psycopg
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from picloud.domain.access import Role
 from picloud.http.api.context import Context
@@ -94,8 +97,20 @@ class Metrics:
         _queue_gauges(registry, queues)
         _gauge(registry, "picloud_node_runs", "Runs on the node that answers", node.slots.taken)
         _gauge(registry, "picloud_node_appends_waiting", "Appends that wait for a commit here", node.appender.waiting)
+        registry.register(_Counted(node.http.metrics.of(str(node.identity.current or ""))))
         resp.content_type = METRICS_TYPE
         resp.data = generate_latest(registry)
+
+
+class _Counted(Collector):
+    """A metric that was counted elsewhere."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterable[Metric]:
+        """The metric."""
+        return [self._metric]
 
 
 def _gauge(registry: CollectorRegistry, name: str, text: str, value: float) -> None:
