@@ -166,7 +166,10 @@ class _Stale(Exception):
 
 
 def _asked(connection: HTTPConnection, call: Call) -> HTTPResponse:
-    headers = {"host": call.url.authority, **call.headers}
+    from urllib3.util import SKIP_HEADER
+
+    # Without one of the caller's the library would send its own.
+    headers = {"host": call.url.authority, "user-agent": SKIP_HEADER, **call.headers}
     connection.request(call.method, call.url.target, call.body, headers, preload_content=False)
     return connection.getresponse()
 

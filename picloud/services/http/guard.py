@@ -32,13 +32,13 @@ class Guard:
         egress = self._egress(app)
         addresses = [url.address] if url.address is not None else self._resolve(url.host)
         for address in addresses:
-            refusal = egress.why_not(url.host, url.port, address, own=_is_own(address))
+            refusal = egress.why_not(url.host, url.port, address, own=is_own(address))
             if refusal is not None:
                 raise HttpFailure("refused", url.host, _said(refusal, app))
         return addresses
 
 
-def _is_own(address: Address) -> bool:
+def is_own(address: Address) -> bool:
     """Whether the address is one of this machine's: then what goes there comes from there. Nothing is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
