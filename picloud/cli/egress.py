@@ -74,12 +74,12 @@ def restrict(target: Target, app: str, off: bool, as_json: bool) -> None:
 
 @command.command("check")
 @click.argument("app")
-@click.argument("url")
+@click.argument("called", metavar="URL")
 @_JSON
 @with_target
-def check(target: Target, app: str, url: str, as_json: bool) -> None:
+def check(target: Target, app: str, called: str, as_json: bool) -> None:
     """Say whether scripts may call a URL, and where it leads; nothing is sent there. Exits with 1 if they may not."""
-    found = Client(target).get("apps", app, "egress", "check", url=url)
+    found = Client(target).get("apps", app, "egress", "check", url=called)
     if as_json:
         show.as_json(found)
     elif found["allowed"]:

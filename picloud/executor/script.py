@@ -137,6 +137,10 @@ def _run_error(error: RhaiError) -> RunError:
     calls = [f"{call.function} (called at line {call.line}, position {call.column})" for call in error.call_stack]
     own = error.innermost
     message = own.message if own.stage == "parse" else own.text
+    thrown = own.value if own.kind == "ErrorRuntime" else None
+    if type(thrown) is dict and type(thrown.get("error")) is str and type(thrown.get("message")) is str:
+        # A map that tells of an error, as services throw it: what people read is what it says.
+        message = f"Runtime error: {thrown['message']}"
     return RunError(own.kind, message, own.line, own.column, calls)
 
 

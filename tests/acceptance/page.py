@@ -46,7 +46,7 @@ def fits(shown: list[str], printed: str) -> bool:
 def play(platform: Platform, page: Path, folder: Path) -> None:
     """Do what the page shows, in ``folder``, and compare. Raises :class:`AssertionError` at the first difference."""
     for name, text in files(page).items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text.replace(ADDRESS, platform.url))
     expected = commands(page)
     script = "".join(f"{command}\necho '{_MARK}'\n" for command, _ in expected)
     done = subprocess.run(
