@@ -84,7 +84,7 @@ def asked(function: str, method: Any, url: Any, options: Any, body: Any = ...) -
         headers = {"content-type": content_type, **headers}
     timeout_ms = TIMEOUT_MS
     if "timeout" in given:
-        with refused_as(name):
+        with refused_as(f"{name}: timeout"):
             timeout_ms = parse_duration(given["timeout"], field="timeout", least_ms=LEAST_TIMEOUT_MS)
     return Asked(
         method=_method(name, method),

@@ -152,7 +152,12 @@ def _body(answer: Answer, content_type: str) -> str | bytes:
         return answer.body
     kind, _, rest = content_type.partition(";")
     kind = kind.strip().lower()
-    if answer.body and not (kind.startswith("text/") or kind.endswith(("+json", "+xml")) or kind in _TEXTS):
+    if not kind:
+        try:
+            return answer.body.decode()
+        except UnicodeDecodeError:
+            return answer.body
+    if not (kind.startswith("text/") or kind.endswith(("+json", "+xml")) or kind in _TEXTS):
         return answer.body
     charset = "utf-8"
     for part in rest.split(";"):

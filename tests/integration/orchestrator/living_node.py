@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from picloud.config import Config
+from picloud.domain.egress import Allowed
 from picloud.domain.invocation import Content, EventInput, HttpInput, Requested, RetryPolicy, Trigger, evolve, start
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Entry
@@ -18,6 +19,7 @@ from picloud.orchestrator.batches import Batches, Member
 from picloud.orchestrator.catalog import ScriptEntry
 from picloud.orchestrator.control import Command, Control
 from picloud.orchestrator.control.catalog_watch import CatalogWatch
+from picloud.orchestrator.control.egress import change_egress
 from picloud.orchestrator.control.scripts import Deployment, deploy
 from picloud.orchestrator.inspection import Inspection, Wanted
 from picloud.orchestrator.invoker import Call
@@ -40,6 +42,13 @@ class LivingNode:
         command = Command(actor="test", request_id=uuid4(), correlation_id=uuid4())
         done = deploy(self._control, command, Deployment(app=APP, script=name, source=source))
         return ScriptEntry(APP, name, done.version.number, done.version.sha256, None)
+
+    def let_out(self, *hosts: str) -> None:
+        """Let the app's scripts call these hosts, public or not, beside what they may call already."""
+        command = Command(actor="test", request_id=uuid4(), correlation_id=uuid4())
+        for host in hosts:
+            allowed = Allowed.parse(host, private=True)
+            change_egress(self._control, command, APP, lambda was, allowed=allowed: was.allowing(allowed))
 
     def run(self, script: ScriptEntry, body: str = "", *, attempts: int = 1) -> UUID:
         """Run a script to its end."""
