@@ -10,7 +10,17 @@ from uuid import UUID, uuid4
 
 from picloud.config import Config
 from picloud.domain.egress import Allowed
-from picloud.domain.invocation import Content, EventInput, HttpInput, Requested, RetryPolicy, Trigger, evolve, start
+from picloud.domain.invocation import (
+    Content,
+    EventInput,
+    HttpInput,
+    Requested,
+    RetryPolicy,
+    RunLimits,
+    Trigger,
+    evolve,
+    start,
+)
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Entry
 from picloud.log.contents import pack
@@ -50,13 +60,13 @@ class LivingNode:
             allowed = Allowed.parse(host, private=True)
             change_egress(self._control, command, APP, lambda was, allowed=allowed: was.allowing(allowed))
 
-    def run(self, script: ScriptEntry, body: str = "", *, attempts: int = 1) -> UUID:
+    def run(self, script: ScriptEntry, body: str = "", *, attempts: int = 1, wall_ms: int = 0) -> UUID:
         """Run a script to its end."""
-        invocation = self.begin(script, body, attempts=attempts)
+        invocation = self.begin(script, body, attempts=attempts, wall_ms=wall_ms)
         self.node.invoker.wait(invocation, timeout=30)
         return invocation
 
-    def begin(self, script: ScriptEntry, body: str = "", *, attempts: int = 1) -> UUID:
+    def begin(self, script: ScriptEntry, body: str = "", *, attempts: int = 1, wall_ms: int = 0) -> UUID:
         """Have a script run."""
         headers = {"content-type": "application/json"}
         call = Call(
@@ -65,6 +75,7 @@ class LivingNode:
             input=HttpInput("POST", "/", {}, {}, headers, pack(body.encode(), self.node.sessions)),
             actor="test",
             retry=RetryPolicy(attempts=attempts, first_delay_ms=1),
+            limits=RunLimits(wall_ms=wall_ms),
         )
         return self.node.invoker.request(call, timeout=10)
 

@@ -222,7 +222,7 @@ def test_a_call_ends_before_the_run_does(world: World) -> None:
         kind
     """
     script = world.node.deploy("stalled", source.replace("URL", world.url))
-    invocation = world.node.run(script)
+    invocation = world.node.run(script, wall_ms=1_000)
     last = world.node.stream(invocation)[-1].event
     assert isinstance(last, Succeeded)
     assert unpack(last.reply.body, world.node.node.sessions) == b"timeout"
