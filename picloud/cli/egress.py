@@ -99,6 +99,9 @@ def _told(egress: dict[str, Any], app: str, *, as_json: bool) -> None:
     if as_json:
         show.as_json(egress)
         return
+    if not egress["allowed"]:
+        click.echo(f"{app} calls nothing" if egress["restricted"] else f"{app} calls every public address")
+        return
     click.echo(f"{app} calls nothing but:" if egress["restricted"] else f"{app} calls every public address, and:")
     rows = [(item["host"], "private" if item["private"] else "") for item in egress["allowed"]]
-    show.table(("host", ""), rows, empty="nothing else")
+    show.table(("host", ""), rows, empty="")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Final
 
@@ -75,7 +76,7 @@ class Allowed:
     @property
     def network(self) -> Network | None:
         """The addresses that are allowed; None for a name."""
-        return ip_network(self.host) if ":" in self.host or ends_in_number(self.host.partition("/")[0]) else None
+        return _addresses(self.host)
 
     @property
     def is_exact(self) -> bool:
@@ -120,6 +121,11 @@ class Allowed:
 
 
 _FORMS: Final = "For example: api.example.com, *.example.com, example.com:8443, 10.0.0.7, 10.0.0.0/8:8080, [fd00::]/8."
+
+
+@lru_cache(1_024)
+def _addresses(host: str) -> Network | None:
+    return ip_network(host) if ":" in host or ends_in_number(host.partition("/")[0]) else None
 
 
 def _port(digits: str | None) -> int:

@@ -114,7 +114,7 @@ class AppEntry:
     routes: RouteTable[RouteEntry]
     triggers: dict[str, TriggerEntry]
     subscriptions: Subscriptions[TriggerEntry]
-    egress: Egress
+    egress: Egress = PLAIN
 
 
 class Catalog:

@@ -95,6 +95,8 @@ class Platform:
             "PICLOUD_LISTEN": f"127.0.0.1:{self.port}",
             "PICLOUD_WORKERS": "2",
             "PICLOUD_LOG_FORMAT": "console",
+            # Where nobody is: no test asks a name server outside of it.
+            "PICLOUD_EGRESS_DNS": "127.0.0.1:9",
             "HOME": str(self.data),
         }
         if self._database is not None:

@@ -7,6 +7,7 @@ meaning: a scheme, a host in ASCII or an address, a port, and what is sent as th
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -80,9 +81,12 @@ def parse(text: str, query: str = "") -> Url:
 
 def join(base: Url, location: str) -> Url:
     """Where a redirect of ``base`` leads. Raises :class:`BadUrl`."""
+    if not location.isascii():
+        # The header's bytes were read as Latin-1; a server that sends more than ASCII mostly means UTF-8.
+        with contextlib.suppress(UnicodeError):
+            location = location.encode("latin-1").decode()
     if _CONTROL.search(location) or "\\" in location or len(location) > MAX_URL:
         raise BadUrl("the place that it redirects to is no URL")
-    # The header's bytes came as Latin-1; most servers that send more than ASCII mean UTF-8.
     try:
         return parse(urljoin(str(base), location))
     except ValueError:

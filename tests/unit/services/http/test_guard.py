@@ -71,6 +71,9 @@ def test_what_is_public_is_allowed(url: str, sent: str) -> None:
         ("?page=3", "https://api.example.com/v1/things?page=3"),
         ("//six.example.com/x", "https://six.example.com/x"),
         ("../../../x", "https://api.example.com/x"),
+        ("/\xc3\xbc", "https://api.example.com/%C3%BC"),
+        ("/\xfc", "https://api.example.com/%C3%BC"),
+        ("https://SIX.example.com", "https://six.example.com/"),
     ],
 )
 def test_a_redirect_is_read_relative_to_where_it_comes_from(location: str, target: str) -> None:
