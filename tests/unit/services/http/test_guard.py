@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from picloud.domain.addresses import Address, Reach, carried, reach_of
 from picloud.domain.egress import PLAIN, Allowed, Egress
 from picloud.services.http.failure import HttpFailure
 from picloud.services.http.guard import Guard, is_own
-from picloud.services.http.urls import BadUrl, Url, join, parse, plain_address
+from picloud.services.http.urls import PORTS, BadUrl, Url, join, parse, plain_address
 from tests.unit.services.http.hostile import HARMLESS, HOSTILE, NAMES
 
 BASE = parse("https://api.example.com/v1/things?page=2")
@@ -78,6 +81,24 @@ def test_what_is_public_is_allowed(url: str, sent: str) -> None:
 )
 def test_a_redirect_is_read_relative_to_where_it_comes_from(location: str, target: str) -> None:
     assert str(join(BASE, location)) == target
+
+
+TRICKY = st.text("htp:/@\\#?[]%.0129afx-_~;,$&=+ \t\r\nüß。．１ⓐ\u200d\u202e", max_size=40)
+
+
+@given(TRICKY, st.sampled_from(["http://", "https://a.example", "http://[", "https://1", "http://a@", "http:"]))
+def test_what_is_taken_is_read_the_same_by_everybody(text: str, start: str) -> None:
+    try:
+        url = parse(start + text)
+    except BadUrl:
+        return
+    written = str(url)
+    assert written.isascii()
+    assert parse(written) == url
+    one, two, three = urlsplit(written), httpx.URL(written), parse_url(written)
+    hosts = {one.hostname, two.raw_host.decode(), (three.host or "").strip("[]")}
+    assert (hosts, {one.port, two.port, three.port}) == ({url.host}, {two.port})
+    assert (two.port or PORTS[url.scheme]) == url.port
 
 
 def _wrapped(address: IPv4Address) -> list[str]:
