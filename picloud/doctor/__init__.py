@@ -17,7 +17,7 @@ __all__ = ["Finding", "Severity", "examine"]
 
 def examine(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Look at everything, the quick things first."""
-    from picloud.doctor import cage, database, machine, mail, node, vault
+    from picloud.doctor import cage, database, egress, machine, mail, node, vault
 
     yield from machine.variables(environment)
     yield from machine.folder(config)
@@ -28,5 +28,6 @@ def examine(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]
     yield from node.token_file(config)
     yield from vault.key_file(config, running=running)
     yield from mail.examine(config, running=running)
+    yield from egress.authorities(config)
     yield from database.examine(config, running=running)
     yield from cage.features()

@@ -89,7 +89,9 @@ class Connections:
         connection: _Plain | _Secure
         # Patience is the caller's: nothing here has a timeout of its own, or waits for ever.
         if place.url.scheme == "https":
-            connection = _Secure(place.url.host, place.url.port, timeout=None, ssl_context=self._context())
+            connection = _Secure(
+                place.url.host, place.url.port, timeout=None, ssl_context=self._context(place.url.host)
+            )
         else:
             connection = _Plain(place.url.host, place.url.port, timeout=None)
         connection.addresses = place.addresses
@@ -122,11 +124,15 @@ class Connections:
         if self._idle:
             self._sweeper = gevent.spawn_later(IDLE_SECONDS - (now - self._idle[0].since), self._sweep)
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self, host: str) -> ssl.SSLContext:
         if self._tls is None:
             context = ssl.create_default_context()
             if self._authorities is not None:
-                context.load_verify_locations(cafile=self._authorities)
+                try:
+                    context.load_verify_locations(cafile=self._authorities)
+                except OSError:
+                    why = "the certificate authorities of PICLOUD_EGRESS_CA can't be read; see picloud doctor"
+                    raise HttpFailure("tls", host, f"{host} can't be called: {why}") from None
             self._tls = context
         return self._tls
 

@@ -436,6 +436,13 @@ def test_a_certificate_of_a_stranger_is_not_trusted(outside: Outside, tmp_path: 
         assert (failure.kind, server.received) == ("tls", [])
 
 
+def test_authorities_that_can_not_be_read_are_a_failure_and_no_fault(outside: Outside, tmp_path: Path) -> None:
+    (tmp_path / "authority.pem").write_text("nothing")
+    failure = failure_of(outside, "https://a.example/")
+    assert (failure.kind, "PICLOUD_EGRESS_CA" in failure.what) == ("tls", True)
+    assert outside.call(outside.at("/")).status == 200
+
+
 def test_a_server_without_tls_is_not_spoken_to_without(outside: Outside, tmp_path: Path) -> None:
     authority(tmp_path, {})
     assert failure_of(outside, outside.at("/").replace("http:", "https:"), seconds=2).kind in ("tls", "closed")
