@@ -11,7 +11,8 @@ thrown there. Of a run that is repeated the door knows what was answered; of one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -35,6 +36,18 @@ _TEXTS: Final = frozenset(
 )
 _LEFT_MS: Final = 100
 """What is left of a run's time when a call is given up, to do something about it."""
+
+
+@dataclass(slots=True)
+class Made:
+    """How many calls a run made itself. None of them is an effect: they are made already."""
+
+    app: str
+    calls: int = 0
+
+    def events(self) -> Sequence[Any]:
+        """None."""
+        return ()
 
 
 class Http:
@@ -82,12 +95,14 @@ class Http:
 
     def _answered(self, work: Work, function: str, request: Asked) -> dict[str, Any]:
         name = f"{SERVICE}::{function}"
-        number = work.calls.get(SERVICE, 0)
-        if number > MAX_CALLS:
+        made = work.draft(Made)
+        if made.calls >= MAX_CALLS:
             raise ServiceError(f"{name}: a run may make {MAX_CALLS} calls at most")
         left_ms = work.caller.deadline_ms - _LEFT_MS - time.time_ns() // 1_000_000
         if left_ms <= 0:
             raise ServiceError(f"{name}: the run's own time is over")
+        made.calls += 1
+        number = work.calls.get(SERVICE, 0)
         began = time.monotonic()
         try:
             answer = self._client.call(work.app, _call(work, number, request, min(request.timeout_ms, left_ms)))
