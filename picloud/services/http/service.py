@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +28,8 @@ from picloud.services.work import ServiceError, Work
 SERVICE: Final = "http"
 MAX_CALLS: Final = 100
 """So many calls one run may make."""
+MAX_RUN_BYTES: Final = 16 * 1024 * 1024
+"""Of all bodies that one run sends and gets: they are kept until it ends, in case that it is repeated."""
 FAILED: Final = "failed"
 """The only member of what stands for an answer when there is none."""
 
@@ -40,10 +42,11 @@ _LEFT_MS: Final = 100
 
 @dataclass(slots=True)
 class Made:
-    """How many calls a run made itself. None of them is an effect: they are made already."""
+    """The calls that a run made itself, and the bytes of their bodies. None is an effect: they are made already."""
 
     app: str
     calls: int = 0
+    bytes: int = 0
 
     def events(self) -> Sequence[Any]:
         """None."""
@@ -102,6 +105,11 @@ class Http:
         if left_ms <= 0:
             raise ServiceError(f"{name}: the run's own time is over")
         made.calls += 1
+        made.bytes += len(request.body or b"")
+        left = MAX_RUN_BYTES - made.bytes
+        if left <= 0:
+            raise ServiceError(f"{name}: a run may send and get {MAX_RUN_BYTES:,} bytes at most")
+        request = replace(request, most_bytes=min(request.most_bytes, left))
         number = work.calls.get(SERVICE, 0)
         began = time.monotonic()
         try:
@@ -110,6 +118,7 @@ class Http:
             self.metrics.took(failure.kind, time.monotonic() - began)
             return {FAILED: failure.told(name)}
         self.metrics.took(f"{answer.status // 100}xx", time.monotonic() - began)
+        made.bytes += len(answer.body)
         return _told(answer)
 
 

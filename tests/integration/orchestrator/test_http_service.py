@@ -213,6 +213,16 @@ def test_a_run_makes_so_many_calls_and_no_more(world: World) -> None:
     assert len(world.server.received) == 100
 
 
+def test_a_run_gets_so_much_and_no_more(world: World) -> None:
+    """What it got is kept until it ends, and a node has many runs."""
+    world.server.on("/large", reply(b"x" * 3_000_000))
+    error = world.failure('for n in 0..9 { http::get("URL/large", #{max_bytes: 3_000_000}); }').error
+    assert "api.example answered with more than 1,777,216 bytes" in error.message
+    assert len(world.server.received) == 6
+    error = world.failure('let b = blob(900_000, 1); for n in 0..30 { http::put("URL/", b); }').error
+    assert "http::put: a run may send and get 16,777,216 bytes at most" in error.message
+
+
 def test_a_call_ends_before_the_run_does(world: World) -> None:
     """So that the script can still say what happened."""
     world.server.answers["/stall"] = lambda _request, connection: connection.recv(1)
@@ -303,6 +313,7 @@ def test_a_run_that_failed_is_repeated_exactly_and_calls_nobody(world: World) ->
 
 
 def test_no_record_holds_what_opens_something(world: World) -> None:
+    world.server.on("/json", reply(b'{"n": 1}', headers="Content-Type: application/json"))
     invocation = world.run(SCRIPT)
     journal = world.failed(invocation).journal
     assert journal is not None
@@ -312,6 +323,7 @@ def test_no_record_holds_what_opens_something(world: World) -> None:
 
 
 def test_a_corrected_script_is_answered_what_was_recorded_and_no_more(world: World) -> None:
+    world.server.on("/json", reply(b'{"n": 2}', headers="Content-Type: application/json"))
     invocation = world.run(SCRIPT)
     world.server.received.clear()
     fixed = f'http::post("{world.url}/echo", #{{seen: [#{{n: 2}}]}}, #{{headers: #{{"X-Api-Key": "other"}}}}).body'
