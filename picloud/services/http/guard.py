@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from picloud.domain.addresses import Address
@@ -18,6 +19,7 @@ from picloud.services.http.resolver import Resolve
 from picloud.services.http.urls import Url
 
 _ANY_PORT: Final = 9
+_NONLOCAL: Final = "/proc/sys/net/ipv{}/ip_nonlocal_bind"
 
 
 class Guard:
@@ -39,14 +41,31 @@ class Guard:
 
 
 def is_own(address: Address) -> bool:
-    """Whether the address is one of this machine's: then what goes there comes from there. Nothing is sent."""
+    """Whether the address is one of this machine's, on any interface: then it can be bound to. Nothing is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return not _binds_to_anything(address.version) or _is_routed_to_itself(address, family)
+
+
+def _binds_to_anything(version: int) -> bool:
+    """Whether addresses that aren't there can be bound to, as some set-ups for two machines with one address want."""
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((str(address), _ANY_PORT))
-            return str(probe.getsockname()[0]) == str(address)
+        return Path(_NONLOCAL.format(version)).read_text(encoding="ascii").strip() != "0"
     except OSError:
         return False
+
+
+def _is_routed_to_itself(address: Address, family: int) -> bool:
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), _ANY_PORT))
+            return str(probe.getsockname()[0]) == str(address)
+        except OSError:
+            return False
 
 
 def _said(refusal: Refusal, app: str) -> str:

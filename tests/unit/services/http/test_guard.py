@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -219,7 +219,8 @@ def test_a_refusal_says_how_to_allow_the_host() -> None:
 
 def test_the_machines_own_public_addresses_are_its_own() -> None:
     """Loopback stands for them: it is the one address that every machine has."""
-    assert is_own(IPv4Address("127.0.0.1"))
+    assert all(is_own(ip_address(text)) for text in ("127.0.0.1", "127.9.9.9", "::1"))
+    assert not is_own(IPv4Address("93.184.215.14"))
     said = PLAIN.why_not("api.example.com", 443, IPv4Address("93.184.215.14"), own=True)
     assert said is not None
     assert said.why == "api.example.com leads to 93.184.215.14, which is this machine's own address"
