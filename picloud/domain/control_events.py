@@ -28,6 +28,7 @@ CONTROL_EVENTS: Final = (
     "TriggerRemoved",
     "TickSkipped",
     "DeadLettersPurged",
+    "MailFailed",
 )
 """All of them. What happens to an app as a whole isn't here: its triggers come after it, and go with it."""
 
@@ -43,7 +44,7 @@ def meant_by(pattern: str) -> str:
     families = {name.lower(): name for name in CONTROL_EVENTS}
     for name in CONTROL_EVENTS:
         family = next(
-            start for start in ("Script", "Route", "Trigger", "Tick", "DeadLetters") if name.startswith(start)
+            start for start in ("Script", "Route", "Trigger", "Tick", "DeadLetters", "Mail") if name.startswith(start)
         )
         families[family.lower()] = f"{family}*"
     near = get_close_matches(word, families, n=1)
