@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from picloud.postgres.folder import socket_dsn
 
 MIB: Final = 1024 * 1024
+NOT_SHOWN: Final = "(set; not shown, for it may hold a password)"
 SUPERVISED: Final = "PICLOUD_SUPERVISED"
 """Not a setting: marks the processes that a supervisor started, with its data folder."""
 
@@ -41,6 +43,7 @@ class Setting:
     default: str
     unit: str
     sentence: str
+    secret: bool
 
 
 def _setting(
@@ -172,6 +175,56 @@ def _domains(value: str) -> str:
         if len(name) > 253 or not _DOMAIN.fullmatch(name):
             raise ValueError("names of domains with commas between them, such as example.org,mail.example.com")
     return ",".join(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """The server that takes the mails of scripts. ``scheme`` is ``smtps`` (TLS from the start), ``smtp`` (STARTTLS, or
+    nothing is sent) or ``smtp+plain`` (no TLS); ``user`` is empty if nobody logs in.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> MailServer:
+        """The server that a URL names. Raises :class:`ValueError` with what is expected."""
+        expected = "smtps://user:password@host:465, smtp://user:password@host:587 or smtp+plain://host:25"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ValueError(expected) from None
+        host = parts.hostname or ""
+        beyond = parts.path not in ("", "/") or parts.query or parts.fragment
+        if parts.scheme not in _MAIL_PORTS or not host or beyond or bool(parts.username) != bool(parts.password):
+            raise ValueError(expected)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(scheme=parts.scheme, host=host, port=port or _MAIL_PORTS[parts.scheme], user=user, password=password)
+
+    @property
+    def shown(self) -> str:
+        """The URL without user and password."""
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+_MAIL_PORTS: Final = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
+_ADDRESS: Final = re.compile(r"(?:[^\x00-\x1f\x7f<>@]{0,200}<)?[^\x00-\x20\x7f<>@]{1,64}@[A-Za-z0-9.-]{1,253}>?")
+
+
+def _mail_server(value: str) -> str:
+    if value:
+        MailServer.parse(value)
+    return value
+
+
+def _mail_from(value: str) -> str:
+    if value and (not _ADDRESS.fullmatch(value) or ("<" in value) != value.endswith(">")):
+        raise ValueError("an address, such as shop@example.org or Shop <shop@example.org>")
+    return value
 
 
 def _default_data() -> Path:
@@ -348,6 +401,40 @@ class Config:
         parse=_optional_file,
         shown="(empty)",
     )
+    mail_server: str = _setting(
+        "PICLOUD_MAIL_SERVER",
+        "",
+        "The server that takes mails of scripts: smtps://user:password@host:465, smtp://… with STARTTLS, smtp+plain://…"
+        " without TLS; empty keeps them in the local mailbox.",
+        parse=_mail_server,
+        secret=True,
+    )
+    mail_from: str = _setting(
+        "PICLOUD_MAIL_FROM",
+        "",
+        "The sender of mails whose script names none; empty: APP@localhost as long as there is no server, else none.",
+        parse=_mail_from,
+    )
+    mail_ca: Path | None = _setting(
+        "PICLOUD_MAIL_CA",
+        None,
+        "A PEM file with certificates that are trusted beside the system's when mails are sent.",
+        parse=_optional_file,
+        shown="(empty)",
+    )
+    mail_timeout: int = _setting(
+        "PICLOUD_MAIL_TIMEOUT",
+        60,
+        "How long the server that takes mails may be silent.",
+        unit="s",
+        parse=_number(1, 600),
+    )
+    mail_per_day: int = _setting(
+        "PICLOUD_MAIL_PER_DAY",
+        1_000,
+        "How many mails the scripts of one app may send within 24 hours.",
+        parse=_number(0, 10_000_000),
+    )
     log_level: str = _setting(
         "PICLOUD_LOG_LEVEL",
         "info",
@@ -377,7 +464,8 @@ class Config:
             try:
                 values[item.name] = item.metadata["parse"](text)
             except ValueError as error:
-                raise ConfigError(variable, text, str(error)) from None
+                found = text if item.repr else NOT_SHOWN
+                raise ConfigError(variable, found, str(error)) from None
         if overrides:
             raise TypeError(f"no such setting: {', '.join(overrides)}")
         return cls(**values)
@@ -409,6 +497,11 @@ class Config:
         return tuple(self.smtp_domains.split(",")) if self.smtp_domains else ()
 
     @property
+    def mail_route(self) -> MailServer | None:
+        """The server that takes mails of scripts; None if they stay in the local mailbox."""
+        return MailServer.parse(self.mail_server) if self.mail_server else None
+
+    @property
     def embedded(self) -> bool:
         """Whether PostgreSQL is PiCloud's own."""
         return not self.database
@@ -435,7 +528,14 @@ def settings() -> list[Setting]:
     for item in fields(Config):
         default = item.metadata["shown"] or str(item.default)
         found.append(
-            Setting(item.name, item.metadata["variable"], default, item.metadata["unit"], item.metadata["sentence"])
+            Setting(
+                item.name,
+                item.metadata["variable"],
+                default,
+                item.metadata["unit"],
+                item.metadata["sentence"],
+                secret=not item.repr,
+            )
         )
     return found
 

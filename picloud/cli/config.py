@@ -8,7 +8,7 @@ import os
 import click
 
 from picloud.cli.settings import with_config
-from picloud.config import Config, settings, unknown_variables
+from picloud.config import NOT_SHOWN, Config, settings, unknown_variables
 
 
 @click.command("config")
@@ -19,8 +19,8 @@ def command(config: Config, as_json: bool) -> None:
     rows = []
     for setting in settings():
         value = str(getattr(config, setting.name))
-        if setting.name == "database" and value:
-            value = "(set; not shown, for it may hold a password)"
+        if setting.secret and value:
+            value = NOT_SHOWN
         given = bool(os.environ.get(setting.variable))
         rows.append(
             {

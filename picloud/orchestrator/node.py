@@ -32,6 +32,7 @@ from picloud.services.http.metrics import Metrics
 from picloud.services.http.resolver import Resolver
 from picloud.services.http.service import SERVICE as HTTP
 from picloud.services.http.service import Http
+from picloud.services.email import Email
 from picloud.services.invoke import Invoke
 
 _log = structlog.get_logger(__name__)
@@ -106,6 +107,13 @@ class Node:
         self.guard = Guard(self.catalog.egress, Resolver(config.egress_dns))
         self.http = Http(Client(self.guard, config.egress_authorities), Metrics())
         self.door.add(HTTP, self.http.functions, outside=frozenset(self.http.functions))
+        email = Email(
+            self.sessions,
+            sender=config.mail_from,
+            local=config.mail_route is None,
+            per_day=config.mail_per_day,
+        )
+        self.door.add("email", email.functions)
         self.inspector = Inspector(
             sessions=self.sessions, runner=self.runner, pool=self.pool, door=self.door, slots=self.slots
         )

@@ -20,6 +20,7 @@ from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
 
 SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
+    "email": {"send": (1,)},
     "invoke": {"start": (2, 3), "run": (2, 3)},
     "kv": {
         "append": (2, 3),
