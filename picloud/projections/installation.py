@@ -12,6 +12,7 @@ from picloud.projections.dead_letters import DeadLetters
 from picloud.projections.inline import Kv, Outbox, Quotas
 from picloud.projections.invocations import Invocations
 from picloud.projections.logs import Logs
+from picloud.projections.mails import Mails
 from picloud.projections.projection import Projection
 from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
@@ -31,6 +32,7 @@ PROJECTIONS: Final[dict[str, type[Projection]]] = {
         Schedules,
         Reactions,
         ReplayJobs,
+        Mails,
         Rebuilds,
     )
 }

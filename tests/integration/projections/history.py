@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from picloud.domain import invocation as lifecycle
+from picloud.domain import mail as mails
 from picloud.domain import replay_job
 from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
@@ -36,6 +37,7 @@ from picloud.domain.invocation import (
     Usage,
 )
 from picloud.domain.kv import KeyAppended, KeyDeleted, KeyEvent, KeyIncremented, KeyWritten, key_id
+from picloud.domain.mail import Mail, MailQueued, Tried
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.quota import QuotaSet, quota_id
@@ -81,6 +83,7 @@ class History:
     keys: dict[UUID, int] = field(default_factory=dict)
     rebuilds: list[UUID] = field(default_factory=list)
     jobs: dict[UUID, ReplayJob] = field(default_factory=dict)
+    mails: dict[UUID, tuple[str, Mail]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -108,6 +111,8 @@ class History:
             self._reaction,
             self._replay_job,
             self._replay_job,
+            self._mail,
+            self._mail,
         ]
         made = 0
         while made < count:
@@ -389,6 +394,48 @@ class History:
         year = 2200 if self.random.random() < 0.1 else 2000
         before = START.replace(year=year) + timedelta(microseconds=self.random.getrandbits(40))
         return [Entry(purge(app, before=before, count=3), self._metadata(app))]
+
+    def _mail(self) -> list[Entry]:
+        """Queue a mail, or do to one whatever it allows."""
+        if not self.mails or self.random.random() < 0.3:
+            app = self.random.choice(APPS)
+            event: Any = MailQueued(
+                originator_id=self.new_id(),
+                originator_version=1,
+                invocation=self.new_id(),
+                script="hello",
+                sender="shop@example.org",
+                recipients=[f"{name}@example.org" for name in ("ada", "bob", "jürgen")],
+                subject=self.text(),
+                content=f"{self.random.getrandbits(256):064x}",
+                size=self.random.randrange(10_000),
+                international=True,
+            )
+            mail = mails.evolve(None, event, self.now)
+        else:
+            app, mail = self.random.choice(list(self.mails.values()))
+            event = self._change_of_mail(mail)
+            mail = mails.evolve(mail, event, self.now)
+        self.mails[event.originator_id] = app, mail
+        return [Entry(event, self._metadata(app))]
+
+    def _change_of_mail(self, mail: Mail) -> Any:
+        do = self.random.choice(("try", "try", "keep", "cancel", "requeue"))
+        if do == "cancel":
+            return mails.cancel(mail, self.text())
+        if do == "requeue" or mail.state != "queued":
+            return mails.requeue(mail)
+        if do == "keep":
+            return mails.keep(mail)
+        fates = {address: self.random.choice(("delivered", "refused", "waiting")) for address in mail.waiting}
+        tried = Tried(
+            code=self.random.choice((0, 250, 450, 550)),
+            text=self.text(),
+            delivered=[address for address, fate in fates.items() if fate == "delivered"],
+            refused={address: self.text() for address, fate in fates.items() if fate == "refused"},
+        )
+        now = self.now + timedelta(days=self.random.choice((0, 0, 3)))
+        return mails.settle(mail, tried, now=now, random=self.random.random())
 
     def _replay_job(self) -> list[Entry]:
         """Begin a job, or do to one whatever it allows; one that is running asks for replays more often than not."""
