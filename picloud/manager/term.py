@@ -11,6 +11,8 @@ from picloud.config import Config
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
 from picloud.manager.expiry import Expiry
+from picloud.manager.mail_route import MailRoute
+from picloud.manager.mail_sender import MailSender
 from picloud.manager.node_watch import NodeWatch
 from picloud.manager.reactions import Reactor
 from picloud.manager.rebuild_jobs import RebuildJobs
@@ -21,6 +23,7 @@ from picloud.postgres.sessions import Sessions
 from picloud.projections.dead_letters import DeadLetters
 from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
+from picloud.projections.mails import Mails
 from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
 from picloud.projections.replay_jobs import ReplayJobs
@@ -47,6 +50,7 @@ class LeaderTerm:
         self._reactor = Reactor(appender=self._appender, sessions=self._sessions)
         self._replays = Replays(appender=self._appender, sessions=self._sessions)
         self._expiry = Expiry(appender=self._appender, sessions=self._sessions)
+        self._mail_sender = MailSender(appender=self._appender, sessions=self._sessions, route=_mail_route(config))
         self._retention = Retention(
             appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
         )
@@ -60,6 +64,7 @@ class LeaderTerm:
         self._scheduler.start().link_exception(self._part_failed)
         self._reactor.start().link_exception(self._part_failed)
         self._replays.start().link_exception(self._part_failed)
+        self._mail_sender.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
         self._expiry.start().link_exception(self._part_failed)
         self._listener.start()
@@ -69,6 +74,7 @@ class LeaderTerm:
         self._listener.stop()
         self._expiry.stop()
         self._retention.stop()
+        self._mail_sender.stop()
         self._reactor.stop()
         self._replays.stop()
         self._scheduler.stop()
@@ -88,6 +94,13 @@ class LeaderTerm:
             self._retention.look()
         elif name == Reactions.name:
             self._reactor.look()
+        elif name == Mails.name:
+            self._mail_sender.look()
 
     def _part_failed(self, part: gevent.Greenlet[[], None]) -> None:
         self._on_failed(part.exception or RuntimeError(f"{part.name} ended"))
+
+
+def _mail_route(config: Config) -> MailRoute | None:
+    server = config.mail_route
+    return None if server is None else MailRoute(server, timeout=config.mail_timeout, authorities=config.mail_ca)
