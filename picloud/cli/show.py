@@ -23,6 +23,9 @@ STATE_COLOURS: Final = {
     "paused": "yellow",
     "aborted": "red",
     "saved": "green",
+    "sent": "green",
+    "queued": "cyan",
+    "kept": "green",
 }
 
 
