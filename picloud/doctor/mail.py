@@ -1,4 +1,4 @@
-"""Whether mail comes in, and by what name."""
+"""Whether mail comes in, by what name, and whether what scripts send goes out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Final
 
 from picloud.config import Config, split_address
 from picloud.doctor.finding import Finding, good, note, warning, wrong
+from picloud.manager.mail_route import MailRoute, Unreachable
 from picloud.supervisor.port import PortError, check_port
+
+CONNECT_SECONDS: Final = 10.0
+"""How long a server may be silent."""
 
 
 def examine(config: Config, *, running: bool) -> Iterator[Finding]:
-    """Look at it, if it is on."""
+    """Look at what comes in, if that is on, and at what goes out."""
+    yield from _incoming(config, running=running)
+    yield from _outgoing(config)
+
+
+def _incoming(config: Config, *, running: bool) -> Iterator[Finding]:
     if not config.smtp_listen:
         yield note("mail", "none is taken", "PICLOUD_SMTP_LISTEN=127.0.0.1:2525 takes it; see docs/triggers.md, email")
         return
@@ -22,6 +32,34 @@ def examine(config: Config, *, running: bool) -> Iterator[Finding]:
     if not config.smtp_domains:
         yield note("mail: domains", "mail for any domain is taken", "PICLOUD_SMTP_DOMAINS names those that are yours")
     yield from _certificate(config, alone=_is_loopback(host))
+
+
+def _outgoing(config: Config) -> Iterator[Finding]:
+    server = config.mail_route
+    if server is None:
+        yield note(
+            "mail out",
+            "what scripts send stays in the local mailbox: picloud mails APP",
+            "PICLOUD_MAIL_SERVER sends it; see docs/services/email.md",
+        )
+        return
+    try:
+        MailRoute(server, timeout=CONNECT_SECONDS, authorities=config.mail_ca).check()
+    except Unreachable as error:
+        yield wrong(
+            "mail out",
+            error.text,
+            "look at PICLOUD_MAIL_SERVER, and PICLOUD_MAIL_CA; mails are tried again for two days meanwhile",
+        )
+        return
+    who = f" as {server.user}" if server.user else ""
+    yield good("mail out", f"{server.shown} takes it{who}")
+    if server.user and server.scheme == "smtp+plain" and not _is_loopback(server.host):
+        yield warning("mail out: TLS", "the password goes in the clear", "use smtp:// or smtps://")
+    if not config.mail_from:
+        yield note(
+            "mail out: sender", "mails without from are refused", "PICLOUD_MAIL_FROM is that of all that have none"
+        )
 
 
 def _answer(listen: str, host: str, port: int) -> Iterator[Finding]:

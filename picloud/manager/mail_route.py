@@ -81,6 +81,11 @@ class MailRoute:
             self._drop()
             raise
 
+    def check(self) -> None:
+        """Connect, and log in, as for a mail. Raises :class:`Unreachable`."""
+        self._client = self._connected()
+        self.close()
+
     def close(self) -> None:
         """Say good-bye; the next mail opens another connection."""
         if self._client is not None:

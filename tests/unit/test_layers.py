@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "process": set[str](),
     "postgres": {"process"},
     "supervisor": {"process", "postgres", "projections", "orchestrator"},
-    "doctor": {"postgres", "supervisor", "executor", "orchestrator"},
+    "doctor": {"postgres", "supervisor", "executor", "orchestrator", "manager"},
     "projections": {"domain", "log", "postgres"},
     "log": {"domain", "postgres", "projections"},
     "executor": {"domain", "rhai"},

@@ -14,6 +14,7 @@ from picloud.http.api.operation import Operation, Reply, Request
 from picloud.log.contents import ContentMissing, get_content
 from picloud.log.disclosure import disclosed
 from picloud.log.reader import read_head
+from picloud.orchestrator.control import NotCaughtUp
 from picloud.orchestrator.control import mails as control
 from picloud.orchestrator.control.apps import existing_app
 from picloud.projections.mails import MailFilter, mail_of, mails
@@ -60,11 +61,14 @@ def _retry(request: Request) -> Reply:
 
 def _row(request: Request) -> dict[str, Any]:
     app, mail = request.params["app"], request.id("mail")
-    with request.context.sessions.session() as connection:
-        existing_app(connection, app)
+    sessions = request.context.sessions
+    with sessions.session() as connection:
+        last = control.existing_mail(connection, app, mail)[-1]
+    if not wait_for_position(sessions, "mails", last.position, timeout=CATCH_UP_SECONDS):
+        raise NotCaughtUp(last.position, "list of mails")
+    with sessions.session() as connection:
         row = mail_of(connection, app, mail)
-    if row is None:
-        raise control.no_such_mail(app, mail)
+    assert row is not None, "what is in the log is in the list"
     return row
 
 
@@ -102,8 +106,8 @@ def _read(raw: bytes) -> dict[str, Any]:
         )
     return {
         "headers": [[name, str(value)] for name, value in message.items()],
-        "text": None if plain is None else plain.get_content(),
-        "html": None if rich is None else rich.get_content(),
+        "text": None if plain is None else plain.get_content().replace("\r\n", "\n"),
+        "html": None if rich is None else rich.get_content().replace("\r\n", "\n"),
         "attachments": attachments,
     }
 
