@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from picloud.config import Config, ConfigError, settings, split_address, unknown_variables
+from picloud.config import NOT_SHOWN, Config, ConfigError, MailServer, settings, split_address, unknown_variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -153,3 +153,52 @@ def test_the_page_of_settings_says_what_the_code_says() -> None:
         check=True,
     )
     assert (root / "docs" / "configuration.md").read_text(encoding="utf-8") == made.stdout, "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtps://mail.example.org", MailServer(scheme="smtps", host="mail.example.org", port=465)),
+        (
+            "smtp://ada%40example.org:p%3Aw%2F@mail.example.org:2525",
+            MailServer(scheme="smtp", host="mail.example.org", port=2525, user="ada@example.org", password="p:w/"),
+        ),
+        ("smtp+plain://[::1]", MailServer(scheme="smtp+plain", host="::1", port=25)),
+    ],
+)
+def test_a_server_for_mails_is_a_url(url: str, expected: MailServer) -> None:
+    config = Config.from_environment({"PICLOUD_MAIL_SERVER": url})
+    assert config.mail_route == expected
+    assert Config.from_environment(config.to_environment()) == config
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.org",
+        "http://u:secret@x",
+        "smtp://",
+        "smtp://u:secret@x:99999",
+        "smtps://secret@x",
+        "smtp://x/secret",
+    ],
+)
+def test_what_may_hold_a_password_is_never_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.from_environment({"PICLOUD_MAIL_SERVER": url})
+    assert caught.value.found == NOT_SHOWN
+    assert "secret" not in str(caught.value)
+    config = Config.from_environment({"PICLOUD_MAIL_SERVER": "smtps://u:secret@x"})
+    assert "secret" not in repr(config) + repr(config.mail_route)
+    assert config.mail_route is not None
+    assert config.mail_route.shown == "smtps://x:465"
+
+
+@pytest.mark.parametrize(
+    "sender", ["ada", "ada@", "Ada <ada@example.org", "ada@example.org>", "a\nb <a@b.org>", "a@b c"]
+)
+def test_the_sender_of_mails_is_an_address(sender: str) -> None:
+    with pytest.raises(ConfigError):
+        Config.from_environment({"PICLOUD_MAIL_FROM": sender})
+    for good in ("ada@example.org", "Ada L. <ada@example.org>"):
+        assert Config.from_environment({"PICLOUD_MAIL_FROM": good}).mail_from == good
