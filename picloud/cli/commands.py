@@ -49,9 +49,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("replays", "picloud.cli.replays", "Replay many dead letters by a job, or list jobs."),
         Entry("discard", "picloud.cli.dead_letters:discard", "Give a dead letter up, with a reason."),
         Entry("cancel", "picloud.cli.cancel", "Call an invocation off, or many."),
-        Entry(
-            "mails", "picloud.cli.mails", "List what scripts sent by mail, look into it; send one again, or cancel it."
-        ),
+        Entry("mails", "picloud.cli.mails", "List what scripts sent by mail; look into it, send again."),
         Entry("events", "picloud.cli.invocations:events", "Show the audit trail."),
     ],
     "Look after it": [
