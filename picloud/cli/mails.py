@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from picloud.cli.target import Target, with_target
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 _MAIL = click.argument("mail", metavar="APP/MAIL")
 _LAST: Final = "last"
+_STEERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @click.group("mails", cls=ListingGroup)
@@ -87,10 +89,10 @@ def showing(target: Target, mail: str, html: bool, as_json: bool) -> None:
         click.echo(whole["html"] or "", nl=False)
         return
     _facts(whole)
-    if whole["text"] is not None:
-        click.echo(f"\n{whole['text'].rstrip()}")
-    elif whole["html"] is not None:
-        click.echo(f"\n{whole['html'].rstrip()}")
+    body = whole["html"] if whole["text"] is None else whole["text"]
+    if body is not None:
+        # What strangers gave to a script must not steer the terminal.
+        click.echo("\n" + _STEERING.sub("\ufffd", body.rstrip()))
     click.echo(click.style("\nevents", bold=True))
     for event in whole["events"]:
         click.echo(f"  {show.when(event['at'])}  {event['type']:<17} {event['actor']}{_said(event['content'])}")

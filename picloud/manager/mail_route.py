@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TURNS: Final = 10
 """So many times as long as the server may be silent may a whole mail take."""
 
+_CLOSING: Final = 421
+"""The server closes the connection."""
 _NOT_OF_THE_MAIL: Final = frozenset({530, 534, 535, 538})
 """We have to log in, or to do so in another way (RFC 4954): whoever mends that wants the mail to go then."""
 
@@ -99,16 +101,28 @@ class MailRoute:
             self._client = None
 
     def _deliver(self, mail: Mail, content: bytes) -> Tried:
+        if self._is_open():
+            tried = self._handed_over(mail, content)
+            if tried.code != _CLOSING or tried.delivered or tried.refused:
+                return tried
+            # Some servers take so many mails over one connection, and no more.
+        return self._handed_over(mail, content)
+
+    def _is_open(self) -> bool:
+        """Whether there is a connection that can take a mail; the server may have gone since the one before."""
+        if self._client is None:
+            return False
         from smtplib import SMTPServerDisconnected
 
-        if self._client is not None:
-            # The server may have gone since the mail before.
-            try:
-                code, _ = self._client.rset()
-            except SMTPServerDisconnected:
-                code = 0
-            if code != 250:
-                self._drop()
+        try:
+            code, _ = self._client.rset()
+        except SMTPServerDisconnected:
+            code = 0
+        if code != 250:
+            self._drop()
+        return code == 250
+
+    def _handed_over(self, mail: Mail, content: bytes) -> Tried:
         client = self._client = self._client or self._connected()
         answers = _Answers()
         if self._fits(client, mail, content, answers) and self._offered(client, mail, content, answers):
@@ -139,7 +153,7 @@ class MailRoute:
         said: list[tuple[int, str]] = []
         for recipient in mail.waiting:
             answers.said(*_text(client.rcpt(recipient)))
-            if answers.code == 421:
+            if answers.code == _CLOSING:
                 self._drop()
                 return False
             if answers.code in (250, 251, 252):
@@ -169,7 +183,7 @@ class MailRoute:
 
     def _judge(self, recipients: list[str], answers: _Answers) -> bool:
         """Take note of an answer that is no consent; tell whether it is the last."""
-        if answers.code == 421:
+        if answers.code == _CLOSING:
             self._drop()
         final = 500 <= answers.code <= 599 and answers.code not in _NOT_OF_THE_MAIL
         if final:
