@@ -26,13 +26,13 @@ from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
+from picloud.services.email import Email
 from picloud.services.http.client import Client
 from picloud.services.http.guard import Guard
 from picloud.services.http.metrics import Metrics
 from picloud.services.http.resolver import Resolver
 from picloud.services.http.service import SERVICE as HTTP
 from picloud.services.http.service import Http
-from picloud.services.email import Email
 from picloud.services.invoke import Invoke
 
 _log = structlog.get_logger(__name__)
