@@ -26,6 +26,11 @@ CONTROL_EVENTS: Final = (
     "TriggerPaused",
     "TriggerResumed",
     "TriggerRemoved",
+    "SecretSet",
+    "SecretExpired",
+    "SecretRemoved",
+    "SettingSet",
+    "SettingRemoved",
     "TickSkipped",
     "DeadLettersPurged",
     "MailFailed",
@@ -44,7 +49,9 @@ def meant_by(pattern: str) -> str:
     families = {name.lower(): name for name in CONTROL_EVENTS}
     for name in CONTROL_EVENTS:
         family = next(
-            start for start in ("Script", "Route", "Trigger", "Tick", "DeadLetters", "Mail") if name.startswith(start)
+            start
+            for start in ("Script", "Route", "Trigger", "Secret", "Setting", "Tick", "DeadLetters", "Mail")
+            if name.startswith(start)
         )
         families[family.lower()] = f"{family}*"
     near = get_close_matches(word, families, n=1)

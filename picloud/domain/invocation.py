@@ -7,6 +7,7 @@ fence: whoever decides on an old state appends at a version that is taken, and i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -174,6 +175,15 @@ class Usage:
     operations: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SecretRead:
+    """A secret that a run read, in which version and how often."""
+
+    name: str
+    number: int
+    reads: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
     """The invocation was accepted; a run is due at once, or at ``due``.
@@ -223,7 +233,8 @@ class Started:
 class AttemptFailed:
     """A run ended without an answer. ``lost`` tells that its executor or node died; ``retry_at`` is None at the end.
 
-    ``journal`` is what services answered to the run (``orchestrator/journal.py``), if that was kept.
+    ``journal`` is what services answered to the run (``orchestrator/journal.py``), if that was kept. ``secrets`` are
+    those that it read.
     """
 
     originator_id: UUID
@@ -235,13 +246,14 @@ class AttemptFailed:
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
     journal: Content | None = None
+    secrets: list[SecretRead] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
     """A run ended with an answer, and its effects, if any, are in the same commit.
 
-    ``journal`` is what services answered to it, if that is kept of such runs too.
+    ``journal`` is what services answered to it, if that is kept of such runs too. ``secrets`` are those that it read.
     """
 
     originator_id: UUID
@@ -253,6 +265,7 @@ class Succeeded:
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
     journal: Content | None = None
+    secrets: list[SecretRead] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,7 +365,14 @@ def start(state: Invocation, node: UUID) -> Started:
 
 
 def succeed(
-    state: Invocation, reply: Reply, *, usage: Usage, logs: list[LogLine], thrown: bool = False, effects: int = 0
+    state: Invocation,
+    reply: Reply,
+    *,
+    usage: Usage,
+    logs: list[LogLine],
+    thrown: bool = False,
+    effects: int = 0,
+    secrets: Sequence[SecretRead] = (),
 ) -> Succeeded:
     """End the running attempt with an answer. Raises :class:`Conflict` unless it runs."""
     _check_running(state)
@@ -365,6 +385,7 @@ def succeed(
         effects=effects,
         usage=usage,
         logs=logs,
+        secrets=list(secrets),
     )
 
 
@@ -377,6 +398,7 @@ class Failure:
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
     journal: Content | None = None
+    secrets: list[SecretRead] = field(default_factory=list)
 
 
 def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -> list[InvocationEvent]:
@@ -411,6 +433,7 @@ def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -
         usage=failure.usage,
         logs=failure.logs,
         journal=failure.journal,
+        secrets=failure.secrets,
     )
     if retry_at is not None:
         return [failed]

@@ -12,6 +12,10 @@ VAULT: Final[UUID] = stream_id("vault")
 """The one stream of these events."""
 
 
+class VaultError(Exception):
+    """A secret can't be sealed or opened here; the message says why, and nothing of the secret."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultKeyAdded:
     """Secrets are sealed with the key that has this id; who lacks it can't open them. The key itself is a file's."""

@@ -1,4 +1,4 @@
-"""The catalog: apps, scripts and their versions, routes, triggers, tokens and nodes as they are now.
+"""The catalog: apps, scripts and their versions, routes, triggers, secrets, settings, tokens and nodes as they are now.
 
 Its events are few, so it reads the rows that a page touches, changes them here, and writes them back.
 """
@@ -14,10 +14,11 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from picloud.domain import access, app, node, route, script, trigger
+from picloud.domain import access, app, node, route, script, secret, setting, trigger
 from picloud.domain.egress import PLAIN as PLAIN_EGRESS
 from picloud.domain.route import Pattern
 from picloud.domain.route_settings import PLAIN
+from picloud.domain.secret import SealedVersion
 from picloud.log.reader import RecordedEvent, read_first_events
 from picloud.projections.projection import EVERYTHING, Change, Fact, Projection
 from picloud.projections.rowset import RowSet
@@ -104,6 +105,33 @@ TRIGGERS: Final = Table(
     ),
     key=("id",),
     indexes=("UNIQUE triggers_name ON {table} (app, name)", "triggers_kind ON {table} (kind)"),
+)
+SECRETS: Final = Table(
+    name="secrets",
+    columns=(
+        Column("id", "uuid"),
+        Column("app", "text"),
+        Column("name", "text"),
+        Column("number", "integer"),
+        Column("versions", "jsonb", dump=_as_json),
+    ),
+    key=("id",),
+    indexes=("UNIQUE secrets_name ON {table} (app, name)",),
+)
+SETTINGS: Final = Table(
+    name="settings",
+    columns=(
+        Column("id", "uuid"),
+        Column("app", "text"),
+        Column("name", "text"),
+        Column("number", "integer"),
+        Column("kind", "text", nullable=True),
+        Column("value", "text", nullable=True),
+        Column("changed_at", "timestamptz"),
+        Column("changed_by", "text"),
+    ),
+    key=("id",),
+    indexes=("UNIQUE settings_name ON {table} (app, name)",),
 )
 TOKENS: Final = Table(
     name="tokens",
@@ -204,6 +232,34 @@ class TriggerRow:
 
 
 @dataclass(slots=True)
+class SecretRow:
+    """A secret; ``versions`` are those that were readable at its latest change, newest first, each with who set it.
+
+    A removed one keeps its row, with none; ``number`` is the latest that was given.
+    """
+
+    id: UUID
+    app: str
+    name: str
+    number: int
+    versions: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class SettingRow:
+    """A setting; ``value`` is JSON text. A removed one keeps its row, without type and value."""
+
+    id: UUID
+    app: str
+    name: str
+    number: int
+    kind: str | None
+    value: str | None
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(slots=True)
 class TokenRow:
     """A token; a revoked one keeps its row."""
 
@@ -240,6 +296,8 @@ _SCRIPT_TYPES: Final = (
 )
 _ROUTE_TYPES: Final = ("RouteAdded", "RouteChanged", "RouteConfigured", "RouteRemoved")
 _TRIGGER_TYPES: Final = ("TriggerCreated", "TriggerChanged", "TriggerPaused", "TriggerResumed", "TriggerRemoved")
+_SECRET_TYPES: Final = ("SecretCreated", "SecretSet", "SecretExpired", "SecretResealed", "SecretRemoved")
+_SETTING_TYPES: Final = ("SettingCreated", "SettingSet", "SettingRemoved")
 _TOKEN_TYPES: Final = ("TokenIssued", "TokenRevoked")
 _NODE_TYPES: Final = ("NodeStarted", "NodeStopped", "NodeLost")
 
@@ -248,9 +306,20 @@ class Catalog(Projection):
     """See the module."""
 
     name = "catalog"
-    version = 4
-    types = frozenset((*_APP_TYPES, *_SCRIPT_TYPES, *_ROUTE_TYPES, *_TRIGGER_TYPES, *_TOKEN_TYPES, *_NODE_TYPES))
-    tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TRIGGERS, TOKENS, NODES)
+    version = 5
+    types = frozenset(
+        (
+            *_APP_TYPES,
+            *_SCRIPT_TYPES,
+            *_ROUTE_TYPES,
+            *_TRIGGER_TYPES,
+            *_SECRET_TYPES,
+            *_SETTING_TYPES,
+            *_TOKEN_TYPES,
+            *_NODE_TYPES,
+        )
+    )
+    tables = (APPS, SCRIPTS, VERSIONS, ROUTES, TRIGGERS, SECRETS, SETTINGS, TOKENS, NODES)
 
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
@@ -268,6 +337,10 @@ class Catalog(Projection):
                 _fold_route(rows, recorded, event)
             elif recorded.type in _TRIGGER_TYPES:
                 _fold_trigger(rows, recorded, event)
+            elif recorded.type in _SECRET_TYPES:
+                _fold_secret(rows, recorded, event)
+            elif recorded.type in _SETTING_TYPES:
+                _fold_setting(rows, recorded, event)
             elif recorded.type in _TOKEN_TYPES:
                 _fold_token(rows, recorded, event)
             else:
@@ -286,6 +359,8 @@ class _Rows:
         self.versions = RowSet(VERSIONS, VersionRow, schema)
         self.routes = RowSet(ROUTES, RouteRow, schema)
         self.triggers = RowSet(TRIGGERS, TriggerRow, schema)
+        self.secrets = RowSet(SECRETS, SecretRow, schema)
+        self.settings = RowSet(SETTINGS, SettingRow, schema)
         self.tokens = RowSet(TOKENS, TokenRow, schema)
         self.nodes = RowSet(NODES, NodeRow, schema)
         self.founding: dict[UUID, RecordedEvent] = {}
@@ -296,6 +371,8 @@ class _Rows:
         self.versions.load(connection, _streams(facts, ("ScriptRolledBack",)))
         self.routes.load(connection, _streams(facts, _ROUTE_TYPES))
         self.triggers.load(connection, _streams(facts, _TRIGGER_TYPES))
+        self.secrets.load(connection, _streams(facts, _SECRET_TYPES))
+        self.settings.load(connection, _streams(facts, _SETTING_TYPES))
         self.tokens.load(connection, _streams(facts, _TOKEN_TYPES))
         self.nodes.load(connection, _streams(facts, _NODE_TYPES))
         returning = _streams(facts, ("RouteChanged", "TriggerChanged"))
@@ -303,7 +380,8 @@ class _Rows:
             self.founding = read_first_events(connection, list(returning))
 
     def write(self, connection: psycopg.Connection) -> None:
-        for rows in (self.apps, self.scripts, self.versions, self.routes, self.triggers, self.tokens, self.nodes):
+        small = (self.secrets, self.settings, self.tokens, self.nodes)
+        for rows in (self.apps, self.scripts, self.versions, self.routes, self.triggers, *small):
             rows.write(connection)
 
 
@@ -418,6 +496,42 @@ def _trigger_again(founding: RecordedEvent) -> TriggerRow:
     return TriggerRow(
         founding.stream_id, event.app, event.name, event.kind, event.script, {}, event.delivery, None, founding.at
     )
+
+
+def _fold_secret(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    if isinstance(event, secret.SecretCreated):
+        rows.secrets.put(SecretRow(recorded.stream_id, event.app, event.name, 0, []))
+        return
+    row = _there(rows.secrets.get(recorded.stream_id))
+    was = [msgspec.convert(version, SealedVersion) for version in row.versions]
+    setters = {version["number"]: version["set_by"] for version in row.versions}
+    match event:
+        case secret.SecretSet(number=number, sealed=sealed, fingerprint=fingerprint, before_until=until):
+            now = secret.with_version(was, SealedVersion(number, sealed, fingerprint, recorded.at), until)
+            row.number = number
+            setters[number] = storable(recorded.actor)
+        case secret.SecretResealed(versions=anew):
+            now = secret.resealed(was, anew)
+        case secret.SecretExpired():
+            now = was[:1]
+        case _:
+            now = []
+    row.versions = [msgspec.to_builtins(version) | {"set_by": setters[version.number]} for version in now]
+    rows.secrets.put(row)
+
+
+def _fold_setting(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
+    if isinstance(event, setting.SettingCreated):
+        row = SettingRow(recorded.stream_id, event.app, event.name, 0, None, None, recorded.at, "")
+    else:
+        row = _there(rows.settings.get(recorded.stream_id))
+    match event:
+        case setting.SettingSet(number=number, kind=kind, value=value):
+            row.number, row.kind, row.value = number, kind, value
+        case setting.SettingRemoved():
+            row.kind = row.value = None
+    row.changed_at, row.changed_by = recorded.at, storable(recorded.actor)
+    rows.settings.put(row)
 
 
 def _fold_token(rows: _Rows, recorded: RecordedEvent, event: object) -> None:

@@ -18,6 +18,7 @@ from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
 from picloud.projections.replay_jobs import ReplayJobs
 from picloud.projections.schedules import Schedules
+from picloud.projections.secret_reads import SecretReads
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
     kind.name: kind
@@ -30,6 +31,7 @@ PROJECTIONS: Final[dict[str, type[Projection]]] = {
         Kv,
         Quotas,
         Schedules,
+        SecretReads,
         Reactions,
         ReplayJobs,
         Mails,

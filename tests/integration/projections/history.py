@@ -33,6 +33,7 @@ from picloud.domain.invocation import (
     Requested,
     RetryPolicy,
     RunError,
+    SecretRead,
     Trigger,
     Usage,
 )
@@ -50,6 +51,8 @@ from picloud.domain.route import Pattern, Route
 from picloud.domain.route_auth import GITHUB, Auth, Credential, Scheme
 from picloud.domain.route_settings import Cors, RateLimit, RouteSettings
 from picloud.domain.script import Script
+from picloud.domain.secret import Resealed, Secret
+from picloud.domain.setting import Kind, Setting
 from picloud.domain.tick import TickSkipped, due_text, tick_id
 from picloud.domain.trigger import Delivery
 from picloud.log.appender import Appender, Entry
@@ -59,6 +62,7 @@ from picloud.projections.outbox import stands_alone
 APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
 SCRIPTS = ("hello", "todo", "hook")
 PATTERNS = ("GET /hello/{name}", "POST /todo", "ANY /files/{path...}", "DELETE /todo/{id}", "GET /")
+KEY_NAMES = ("TOKEN", "db.password", "rate")
 KINDS = ("cron", "topic", "queue", "dead_letter", "log")
 TEXTS = ("plain", "ünïcödé ☃ 𝕏", "tab\tand\nnewline", "zero\x00byte", '{braces},"quotes"\\back', "", "x" * 500)
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -81,6 +85,8 @@ class History:
     ticks: int = 0
     reacted: set[UUID] = field(default_factory=set)
     keys: dict[UUID, int] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], Secret] = field(default_factory=dict)
+    settings: dict[tuple[str, str], Setting] = field(default_factory=dict)
     rebuilds: list[UUID] = field(default_factory=list)
     jobs: dict[UUID, ReplayJob] = field(default_factory=dict)
     mails: dict[UUID, tuple[str, Mail]] = field(default_factory=dict)
@@ -105,6 +111,9 @@ class History:
             self._token,
             self._node,
             self._key,
+            self._secret,
+            self._secret,
+            self._setting,
             self._quota,
             self._rebuild,
             self._purge,
@@ -367,6 +376,42 @@ class History:
         quota = QuotaSet(originator_id=stream, originator_version=version, service="kv", items=items)
         return [Entry(quota, self._metadata(app))]
 
+    def _secret(self) -> list[Entry]:
+        key = self.random.choice(APPS), self.random.choice(KEY_NAMES)
+        secret = self.secrets.get(key) or Secret.create(*key, at=self.now)
+        for _ in range(self.random.randrange(1, 4)):
+            match self.random.randrange(10):
+                case 0:
+                    secret.remove(at=self.now)
+                case 1:
+                    secret.expire(at=self.now)
+                case 2 if secret.versions:
+                    kept = secret.versions[: self.random.randrange(1, 4)]
+                    secret.reseal([Resealed(each.number, self._sealed(), "0" * 12) for each in kept], at=self.now)
+                case _:
+                    grace = timedelta(days=self.random.choice((0, 1, 30)))
+                    secret.set(self._sealed(), f"{self.random.getrandbits(48):012x}", grace=grace, at=self.now)
+        self.secrets[key] = secret
+        return self._collect(key[0], secret)
+
+    def _sealed(self) -> str:
+        return f"v1.{self.random.choice(('0a1b2c3d4e5f', 'ffffffffffff'))}.{self.random.getrandbits(64):x}"
+
+    def _setting(self) -> list[Entry]:
+        key = self.random.choice(APPS), self.random.choice(KEY_NAMES)
+        setting = self.settings.get(key) or Setting.create(*key, at=self.now)
+        if self.random.random() < 0.2:
+            setting.remove(at=self.now)
+        else:
+            value: Any = self.random.choice((self.text(), 7, 0.5, True, [1, None], {"a": self.text()}))
+            setting.set(value, Kind.of(value), at=self.now)
+        self.settings[key] = setting
+        return self._collect(key[0], setting)
+
+    def _reads(self) -> list[SecretRead]:
+        names = self.random.sample(KEY_NAMES, self.random.choice((0, 0, 0, 1, 2)))
+        return [SecretRead(name, self.random.randrange(1, 9), self.random.randrange(1, 4)) for name in names]
+
     def _rebuild(self) -> list[Entry]:
         if not self.rebuilds:
             self.rebuilds.append(self.new_id())
@@ -520,9 +565,10 @@ class History:
         logs = [self._line() for _ in range(self.random.randrange(4))]
         if self.random.random() < 0.6:
             reply = Reply(self.random.choice((200, 204, 422)), [("x", self.text())], Content(text=self.text()))
-            return [lifecycle.succeed(state, reply, usage=usage, logs=logs)]
+            return [lifecycle.succeed(state, reply, usage=usage, logs=logs, secrets=self._reads())]
         error = RunError("Thrown", self.text(), self.random.randrange(100), 7, ["f", "g"])
-        failure = Failure(error=error, lost=self.random.random() < 0.3, usage=usage, logs=logs)
+        lost = self.random.random() < 0.3
+        failure = Failure(error=error, lost=lost, usage=usage, logs=logs, secrets=self._reads())
         return lifecycle.fail(state, failure, now=self.now, random=self.random.random())
 
     def _replay(self, ended: list[Invocation], again: UUID, metadata: Metadata | None = None) -> list[Entry]:

@@ -19,6 +19,7 @@ import pytest
 from picloud.domain.app import App
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender
+from picloud.log.reader import read_head
 from picloud.log.repository import collect
 from picloud.postgres.sessions import connect
 from picloud.projections.folding import Folder
@@ -215,7 +216,8 @@ def tamper(session: psycopg.Connection, kind: str, change: str) -> int:
 def test_an_event_that_can_not_be_read_stops_the_projections_that_need_it_and_no_other(
     fresh_dsn: str, appender: Appender, session: psycopg.Connection
 ) -> None:
-    head = History(seed=4).append_to(appender, 400)
+    History(seed=4).append_to(appender, 400)
+    head = read_head(session)
     position = tamper(session, "AttemptFailed", "state = 'nonsense'")
     with following(fresh_dsn):
         wait_until(lambda: states(session)["catalog"].position == head, "a catalog at the head")
@@ -233,19 +235,20 @@ def test_an_event_of_an_unknown_type_stops_all_projections_and_is_named(
     fresh_dsn: str, appender: Appender, session: psycopg.Connection
 ) -> None:
     History(seed=4).append_to(appender, 400)
-    position = tamper(session, "NodeStarted", "topic = 'NodeDreamt'")
+    position = tamper(session, "Requested", "topic = 'RequestDreamt'")
     with following(fresh_dsn):
         wait_until(lambda: all(states(session)[name].error for name in FOLLOWED), "projections that failed")
         for name in FOLLOWED:
             found = states(session)[name]
             assert found.position == position - 1
-            assert found.error == f"NodeDreamt at position {position}: this version of PiCloud doesn't know the type"
+            assert found.error == f"RequestDreamt at position {position}: this version of PiCloud doesn't know the type"
 
 
 def test_a_projection_that_failed_goes_on_when_the_reason_is_gone(
     fresh_dsn: str, appender: Appender, session: psycopg.Connection
 ) -> None:
-    head = History(seed=4).append_to(appender, 400)
+    History(seed=4).append_to(appender, 400)
+    head = read_head(session)
     session.execute("ALTER TABLE invocations.invocations RENAME COLUMN path TO road")
     with following(fresh_dsn):
         wait_until(lambda: states(session)["invocations"].error is not None, "invocations that failed")
