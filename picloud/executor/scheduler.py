@@ -34,6 +34,7 @@ from picloud.executor.protocol import (
     Run,
     RunError,
 )
+from picloud.executor.redaction import SECRETS, Redaction
 
 FLUSH_SECONDS: Final = 0.001
 """So long a result may wait for others to share its send."""
@@ -88,6 +89,7 @@ class ActiveRun:
         "greenlet",
         "memory_bytes",
         "message",
+        "redaction",
         "send",
         "sent_logs_at",
         "waiting_for",
@@ -97,6 +99,8 @@ class ActiveRun:
 
     def __init__(self, message: Run, scheduler: Scheduler) -> None:
         self.message = message
+        self.redaction = Redaction()
+        """The secrets that the run was given: they are kept out of what it logs, and out of its error."""
         self.greenlet = greenlet(scheduler.execute, scheduler.hub)
         self._scheduler = scheduler
         self.send = scheduler.send
@@ -143,6 +147,8 @@ class ActiveRun:
         assert answer is not None, "a run that waits is woken by its answer or its end"
         if not answer.ok:
             raise CallRefused(answer.error)
+        if service == SECRETS:
+            self.redaction.learn(str(args[0]), answer.value)
         return answer.value
 
     def post(self, service: str, function: str, args: list[Any]) -> None:
@@ -154,6 +160,8 @@ class ActiveRun:
         limits = self.message.limits
         if self._logged >= limits.log_lines:
             raise RunEnded("LogLinesLimit", f"the run logged more than the limit of {limits.log_lines} lines")
+        if self.redaction:
+            message, fields = self.redaction.text(message), self.redaction.plain(fields)
         if len(message) > limits.log_line_bytes // 4:
             message = _cut(message, limits.log_line_bytes)
         self._lines.append(LogLine(level, message, self.elapsed_ms, self._logged, line, fields))

@@ -14,6 +14,7 @@ from picloud.executor.context import context_of
 from picloud.executor.host import FIRST_SLICE, ScriptHost
 from picloud.executor.language import platform_engine
 from picloud.executor.protocol import Limits, Run, RunError
+from picloud.executor.redaction import Redaction
 from picloud.executor.scheduler import ActiveRun, Outcome, RunEnded
 from picloud.executor.traced import TracedRun
 from picloud.rhai import Constant, Engine, Program, RhaiError
@@ -98,6 +99,8 @@ class Scripts:
             if isinstance(active, TracedRun):
                 active.close()
         outcome.operations = host.operations
+        if outcome.error is not None and active.redaction:
+            outcome.error = _without_secrets(outcome.error, active.redaction)
         if outcome.error is not None or message.repeat is not None:
             outcome.readings = host.readings
         if isinstance(active, TracedRun):
@@ -142,6 +145,11 @@ def _run_error(error: RhaiError) -> RunError:
         # A map that tells of an error, as services throw it: what people read is what it says.
         message = f"Runtime error: {thrown['message']}"
     return RunError(own.kind, message, own.line, own.column, calls)
+
+
+def _without_secrets(error: RunError, redaction: Redaction) -> RunError:
+    stack = [redaction.text(call) for call in error.call_stack]
+    return RunError(error.kind, redaction.text(error.message), error.line, error.column, stack)
 
 
 def _place(traceback: TracebackType | None) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from picloud.executor.protocol import Run, Steps, Trace
 from picloud.executor.scheduler import ActiveRun, CallRefused, Scheduler
 from picloud.rhai.runtime.snapshots import LONGEST, snapshot, text_of
 from picloud.rhai.runtime.tracing import Tracer
-from picloud.rhai.steps import Step
+from picloud.rhai.steps import Change, Step
 
 TURN_SECONDS: Final = 0.002
 SENT_STEPS: Final = 100
@@ -38,24 +38,25 @@ class TracedRun(ActiveRun):
         """See :meth:`ActiveRun.call`."""
         if service == "modules":
             return super().call(service, function, args)
-        asked = _call(service, function, args)
+        asked = self._call(service, function, args)
         try:
             answer = super().call(service, function, args)
         except CallRefused as refused:
             self.tracer.note("call", f"{asked} refused: {refused}")
             raise
         writes = answer is None and (service, function) in _WRITES
-        self.tracer.note("call", asked if writes else f"{asked} = {_shown(answer)}")
+        self.tracer.note("call", asked if writes else f"{asked} = {_shown(self.redaction.plain(answer))}")
         return answer
 
     def post(self, service: str, function: str, args: list[Any]) -> None:
         """See :meth:`ActiveRun.post`."""
         super().post(service, function, args)
-        self.tracer.note("call", _call(service, function, args))
+        self.tracer.note("call", self._call(service, function, args))
 
     def log(self, level: str, message: str, *, line: int = 0, fields: dict[str, Any] | None = None) -> None:
         """See :meth:`ActiveRun.log`."""
         super().log(level, message, line=line, fields=fields)
+        message = self.redaction.text(message)
         shown = message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
         self.tracer.note("log", shown if level == "print" else f"{level}: {shown}")
 
@@ -70,6 +71,8 @@ class TracedRun(ActiveRun):
             # To take steps down costs no operations, so the budget doesn't know when others are to have their turn.
             self.pause()
             self._turn_began = monotonic()
+        if self.redaction:
+            self._redact(step)
         self._characters += 40 + len(step.text)
         for change in step.changes:
             self._characters += len(change.name) + len(change.old or "") + len(change.new or "")
@@ -79,14 +82,26 @@ class TracedRun(ActiveRun):
         if len(self._steps) >= SENT_STEPS:
             self._send()
 
+    def _call(self, service: str, function: str, args: list[Any]) -> str:
+        shown = (_shown(self.redaction.plain(argument)) for argument in args)
+        return f"{service}::{function}({', '.join(shown)})"
+
+    def _redact(self, step: Step) -> None:
+        text = self.redaction.text
+        step.text = text(step.text)
+        step.changes = [
+            Change(
+                text(change.name),
+                None if change.old is None else text(change.old),
+                None if change.new is None else text(change.new),
+            )
+            for change in step.changes
+        ]
+
     def _send(self) -> None:
         if self._steps:
             steps, self._steps = self._steps, []
             self.send(Steps(self.message.run, steps))
-
-
-def _call(service: str, function: str, args: list[Any]) -> str:
-    return f"{service}::{function}({', '.join(_shown(argument) for argument in args)})"
 
 
 def _shown(plain: Any) -> str:

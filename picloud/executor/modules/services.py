@@ -20,6 +20,7 @@ from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
 
 SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
+    "config": {"get": (1, 2), "all": (0,)},
     "email": {"send": (1,)},
     "invoke": {"start": (2, 3), "run": (2, 3)},
     "kv": {
@@ -34,6 +35,7 @@ SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
         "set": (2, 3),
     },
     "queue": {"send": (2, 3)},
+    "secrets": {"get": (1,), "live": (1,)},
     "topic": {"publish": (2, 3)},
 }
 
