@@ -27,7 +27,7 @@ def command(config: Config, check: bool) -> None:
     is upgraded. It goes forward only, and is safe to run again and at the same time as others.
     """
     try:
-        with _database(config) as dsn:
+        with database(config) as dsn:
             if check:
                 _check(dsn)
                 return
@@ -52,7 +52,7 @@ def _check(dsn: str) -> None:
 
 
 @contextmanager
-def _database(config: Config) -> Iterator[str]:
+def database(config: Config) -> Iterator[str]:
     """Where the database is; the embedded one is started for this if PiCloud isn't running."""
     if not config.embedded or holder(config.data):
         yield config.dsn

@@ -15,7 +15,7 @@ from picloud.postgres.sessions import connect
 _LOST: Final = (
     "put it there from a backup or from another node (PICLOUD_VAULT_KEY says where it lies), and start again; if it is "
     "lost for good, write another one (openssl rand -base64 32) as the file's first line, with mode 0600, start again, "
-    "and issue the routes' secrets anew"
+    "and issue the routes' secrets and set the apps' secrets anew"
 )
 
 
@@ -36,6 +36,9 @@ def key_file(config: Config, *, running: bool) -> Iterator[Finding]:
     elif known and known[-1] not in keys:
         found = f"{path} lacks the key {known[-1]}, with which another node seals secrets"
         yield warning("vault", found, "give all nodes the same file, and start them again")
+    elif known and needed - {known[-1]}:
+        found = f"secrets are sealed with the key {min(needed - {known[-1]})} still, though {known[-1]} is newer"
+        yield warning("vault", found, "picloud vault rotate goes on with it")
     elif path.stat().st_mode & 0o077:
         found = f"{path} can be read by others ({path.stat().st_mode & 0o777:04o})"
         yield warning("vault", found, f"chmod 0600 {path}")

@@ -2,14 +2,17 @@
 
 The key file holds one key a line, 32 bytes in base64. The first one seals; the others still open what they sealed
 before. A key's id follows from the key, and is part of each cipher text, so that a wrong key is known as such. What is
-sealed is bound to what it is about: a cipher text that was moved elsewhere doesn't open there.
+sealed is bound to what it is about: a cipher text that was moved elsewhere doesn't open there. How the key is changed
+is told in ``orchestrator/resealing.py``.
 """
 
 from __future__ import annotations
 
 import binascii
+import hmac
 import secrets
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,25 +21,19 @@ from typing import Final
 import psycopg
 
 from picloud.domain.metadata import SYSTEM, Metadata
-from picloud.domain.vault import VAULT, VaultKeyAdded
+from picloud.domain.vault import VAULT, VaultError, VaultKeyAdded
 from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.reader import read_stream
 from picloud.orchestrator.private_file import write_private
 from picloud.postgres.sessions import connect
+from picloud.projections.sealed import sealed_by_key
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _VERSION: Final = "v1"
+_FINGERPRINT_DIGITS: Final = 12
 
-_IN_USE: Final = """
-    SELECT DISTINCT found[1]
-    FROM catalog.routes, regexp_matches(settings::text, '"v1[.]([0-9a-f]{12})[.]', 'g') AS found
-    WHERE settings IS NOT NULL
-"""
-
-
-class VaultError(Exception):
-    """A secret can't be sealed or opened here; the message says why, and nothing of the secret."""
+__all__ = ["Vault", "VaultError", "VaultKey", "ensure_vault_key", "key_of", "read_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,10 @@ class VaultKey:
 
 
 class Vault:
-    """See the module. The file is read on first use, and again if a secret needs a key that wasn't there."""
+    """See the module.
+
+    The file is read on first use, and again to seal, which is seldom done, and if a key isn't known.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class Vault:
 
     def seal(self, secret: bytes, *, about: str) -> str:
         """The cipher text, as text. Raises :class:`VaultError`."""
-        key = self._current()
+        key = self.current()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         # The library weighs some ten megabytes, and most nodes have nothing sealed.
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -88,10 +88,31 @@ class Vault:
         except (InvalidTag, binascii.Error, ValueError):
             raise VaultError("the secret was changed since it was sealed, or belongs elsewhere") from None
 
-    def _current(self) -> VaultKey:
-        if not self._keys:
-            self._read()
+    def fingerprint(self, secret: bytes, *, about: str) -> str:
+        """Equal for equal secrets about the same under the same key; without the key nothing can be told from it.
+
+        Raises :class:`VaultError`.
+        """
+        own = hmac.digest(self.current().secret, b"picloud fingerprint", "sha256")
+        told = hmac.digest(own, about.encode() + b"\x00" + secret, "sha256")
+        return told.hex()[:_FINGERPRINT_DIGITS]
+
+    def current(self) -> VaultKey:
+        """The key that seals. Raises :class:`VaultError`."""
+        self._read()
         return next(iter(self._keys.values()))
+
+    def check_newest(self, known: Sequence[str]) -> None:
+        """Raise :class:`VaultError` unless what is sealed here can be opened by all who keep up.
+
+        ``known`` are the ids of the keys that were ever in use, oldest first.
+        """
+        key = self.current()
+        if known and key.id != known[-1]:
+            raise VaultError(
+                f"this node would seal with the key {key.id}, but the vault's key is {known[-1]} since it was changed: "
+                f"give {self._path} the keys that the other nodes have"
+            )
 
     def _read(self) -> None:
         self._keys = {key.id: key for key in read_keys(self._path)}
@@ -119,6 +140,11 @@ def read_keys(path: Path) -> list[VaultKey]:
     return keys
 
 
+def key_of(sealed: str) -> str:
+    """The id of the key that opens a cipher text."""
+    return sealed.split(".", 2)[1]
+
+
 def known_keys(connection: psycopg.Connection) -> list[str]:
     """The ids of the keys that were ever in use, oldest first."""
     events = [recorded.event for recorded in read_stream(connection, VAULT)]
@@ -127,7 +153,7 @@ def known_keys(connection: psycopg.Connection) -> list[str]:
 
 def keys_in_use(connection: psycopg.Connection) -> set[str]:
     """The ids of the keys without which a secret that is in use now can't be opened."""
-    return {key for (key,) in connection.execute(_IN_USE)}
+    return set(sealed_by_key(connection))
 
 
 def ensure_vault_key(path: Path, dsn: str) -> str | None:
@@ -150,10 +176,11 @@ def ensure_vault_key(path: Path, dsn: str) -> str | None:
         return str(error)
     if key.id in known:
         return None
-    return _announce(key, len(known) + 1, dsn)
+    return announce(key, len(known) + 1, dsn)
 
 
-def _announce(key: VaultKey, version: int, dsn: str) -> str | None:
+def announce(key: VaultKey, version: int, dsn: str) -> str | None:
+    """Tell the log of a key that seals from now on, as its ``version``-th; return what is wrong, None if nothing is."""
     appender = Appender(dsn)
     appender.start()
     try:

@@ -17,7 +17,7 @@ from picloud.log.repository import collect, load
 from picloud.orchestrator.control.apps import existing_app
 from picloud.orchestrator.control.control import Command, Control
 from picloud.orchestrator.guards.issuing import Asked, Issued, issue
-from picloud.orchestrator.vault import Vault
+from picloud.orchestrator.vault import Vault, known_keys
 
 DEFAULT_CREDENTIAL: Final = "default"
 
@@ -99,7 +99,10 @@ def set_route(control: Control, command: Command, vault: Vault, change: Change) 
             target = _Target(change.app, script, change.durability)
             pattern = change.pattern if change.script is not None or route is None else route.pattern
             route = pointed_route(connection, control, target, pattern)
+            known = known_keys(connection)
         settings, issued = _settings(change, route, vault)
+        if _seals(settings, route.settings):
+            vault.check_newest(known)
         route.configure(settings, at=control.now())
         control.append(collect([route], command.metadata(change.app)))
         return issued
@@ -125,6 +128,12 @@ def revoke_credential(control: Control, command: Command, app: str, pattern: Pat
         control.append(collect([route], command.metadata(app)))
 
     control.decide(use_case)
+
+
+def _seals(settings: RouteSettings, before: RouteSettings) -> bool:
+    """Whether there is something new that others must be able to open."""
+    had = before.auth.credentials if before.auth is not None else ()
+    return settings.auth is not None and settings.auth.signs and settings.auth.credentials != had
 
 
 def _settings(change: Change, route: Route, vault: Vault) -> tuple[RouteSettings, list[Issued]]:
