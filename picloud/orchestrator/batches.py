@@ -67,12 +67,14 @@ class Batches:
             members.remove(member)
             self._append([(member, self._runner.attempt(member.state, member.metadata).events)])
         outside: OutsideAnswers | None = None
+        before: Attempt | None = None
         for _ in range(MAX_COLLISIONS):
             if not members:
                 return
             lead = members[0]
             batch = [member.state for member in members]
             attempt = self._runner.attempt(lead.state, lead.metadata, batch=batch, again=outside)
+            attempt = before = attempt.besides(before)
             outcomes = _outcomes(members, attempt)
             keeper = next((member for member, events in outcomes if isinstance(events[0], Succeeded)), None)
             effects = _effects(attempt, keeper.metadata) if keeper is not None else []
@@ -84,8 +86,12 @@ class Batches:
                 outside = attempt.outside if left == members else None
                 members = left
             except QuotaExceeded as exceeded:
-                failure = Failure(error=RunError(QUOTA_EXCEEDED, str(exceeded)), usage=attempt.usage, logs=attempt.logs)
-                self._append([(member, _failed(member, failure)) for member in members])
+                failure = attempt.failed_by(RunError(QUOTA_EXCEEDED, str(exceeded)))
+                others = replace(failure, secrets=[])
+                told = [failure, *(others for _ in members[1:])]
+                self._append(
+                    [(member, _failed(member, failure)) for member, failure in zip(members, told, strict=True)]
+                )
                 return
             else:
                 return
@@ -132,13 +138,14 @@ def _outcomes(members: list[Member], attempt: Attempt) -> list[_Outcome]:
         text = f"the answer's failed names {sorted(unknown)[0][:80]!r}, which is no message of this batch"
         failed = dict.fromkeys((str(member.state.id) for member in members), RunError("InvalidAnswer", text))
     outcomes: list[_Outcome] = []
-    logs, effects, journal = ended.logs, ended.effects, ended.journal
+    logs, effects, journal, secrets = ended.logs, ended.effects, ended.journal, ended.secrets
     for member in members:
         error = failed.get(str(member.state.id))
         if error is not None:
             # Whoever looks into a message that failed wants to see what was said.
-            failure = Failure(error=error, usage=ended.usage, logs=ended.logs, journal=attempt.journal)
+            failure = Failure(error=error, usage=ended.usage, logs=ended.logs, journal=attempt.journal, secrets=secrets)
             outcomes.append((member, _failed(member, failure)))
+            secrets = []
         else:
             version = member.state.version + 1
             succeeded = replace(
@@ -149,9 +156,10 @@ def _outcomes(members: list[Member], attempt: Attempt) -> list[_Outcome]:
                 logs=logs,
                 effects=effects,
                 journal=journal,
+                secrets=secrets,
             )
             outcomes.append((member, [succeeded]))
-            logs, effects, journal = [], 0, None
+            logs, effects, journal, secrets = [], 0, None, []
     return outcomes
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from picloud.domain.errors import Disabled, NotFound
 from picloud.domain.firing import Target
 from picloud.domain.route import Durability, Pattern, Route
 from picloud.domain.route_settings import RouteSettings
+from picloud.domain.secret import SealedVersion
 from picloud.domain.subject import Subscriptions
 from picloud.domain.trigger import Delivery
 from picloud.domain.trigger_config import Config, Cron, Topic, read_config
@@ -34,6 +36,8 @@ _TRIGGERS: Final = """
     WHERE app = %s
     ORDER BY name
 """
+_SECRETS: Final = "SELECT name, versions FROM catalog.secrets WHERE app = %s AND versions <> '[]'"
+_SETTINGS: Final = "SELECT name, value FROM catalog.settings WHERE app = %s AND value IS NOT NULL ORDER BY name"
 
 EVERY_APP: Final = "*"
 
@@ -107,7 +111,9 @@ class TriggerEntry:
 
 @dataclass(frozen=True, slots=True)
 class AppEntry:
-    """An app as requests need it. ``subscriptions`` are its topic triggers, ``egress`` is what scripts may call."""
+    """An app as requests need it. ``subscriptions`` are its topic triggers, ``egress`` is what scripts may call;
+    ``secrets`` are sealed.
+    """
 
     name: str
     scripts: dict[str, ScriptEntry]
@@ -115,6 +121,8 @@ class AppEntry:
     triggers: dict[str, TriggerEntry]
     subscriptions: Subscriptions[TriggerEntry]
     egress: Egress = PLAIN
+    secrets: dict[str, list[SealedVersion]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 class Catalog:
@@ -142,6 +150,16 @@ class Catalog:
         entry = self.app(app)
         return entry.egress if entry is not None else PLAIN
 
+    def secrets(self, app: str) -> dict[str, list[SealedVersion]]:
+        """The sealed secrets of the app, by name; none if there is no such app. Raises as :meth:`app` does."""
+        entry = self.app(app)
+        return entry.secrets if entry is not None else {}
+
+    def settings(self, app: str) -> dict[str, Any]:
+        """The settings of the app, by name; none if there is no such app. Raises as :meth:`app` does."""
+        entry = self.app(app)
+        return entry.settings if entry is not None else {}
+
     def _load(self, name: str) -> AppEntry | None:
         changes = self._changes
         with self._sessions.session() as connection, connection.transaction(), connection.cursor() as cursor:
@@ -154,6 +172,8 @@ class Catalog:
                 for row in cursor.execute(_SCRIPTS, (name,)).fetchall()
             }
             routes = cursor.execute(_ROUTES, (name,)).fetchall()
+            secrets = cursor.execute(_SECRETS, (name,)).fetchall()
+            settings = cursor.execute(_SETTINGS, (name,)).fetchall()
             triggers = [_trigger(name, row, scripts) for row in cursor.execute(_TRIGGERS, (name,)).fetchall()]
         entry = AppEntry(
             name,
@@ -162,6 +182,8 @@ class Catalog:
             {trigger.name: trigger for trigger in triggers},
             Subscriptions((each.config.topic, each) for each in triggers if isinstance(each.config, Topic)),
             PLAIN if found[0] is None else msgspec.convert(found[0], Egress),
+            {secret: msgspec.convert(versions, list[SealedVersion]) for secret, versions in secrets},
+            {setting: json.loads(value) for setting, value in settings},
         )
         # A change that was notified while we read may not be in what we read.
         if changes == self._changes:

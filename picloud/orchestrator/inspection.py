@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from picloud.domain.errors import Conflict, NotFound
-from picloud.domain.invocation import AttemptFailed, Invocation, Started, Succeeded, evolve
+from picloud.domain.invocation import AttemptFailed, Invocation, SecretRead, Started, Succeeded, evolve
 from picloud.domain.kv import KeyEvent
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, LogLine, Repeat, Reply, Result, RunError, RunRequest, Trace
@@ -28,13 +28,14 @@ from picloud.log.ids import new_id
 from picloud.log.reader import RecordedEvent, read_span, read_stream
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.journal import Journal, UnreadableJournal, unpacked
-from picloud.orchestrator.repetition import Effect, Past, Repetition
-from picloud.orchestrator.report import Ended, Inspection, Traced, difference, ended, same_end, why_not
+from picloud.orchestrator.repetition import Effect, Past, PastSecrets, Repetition
+from picloud.orchestrator.report import Ended, Inspection, Traced, difference, ended, same_end, why_not, without_secrets
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.rhai.steps import EVAL, Step
 from picloud.services.past import effect_of
+from picloud.services.secrets import Secrets
 from picloud.services.work import Caller, Work
 
 MOST_AT_A_TIME: Final = 2
@@ -97,12 +98,22 @@ class _Attempt:
 class Inspector:
     """Runs attempts again; see the module."""
 
-    def __init__(self, *, sessions: Sessions, runner: Runner, pool: ExecutorPool, door: Door, slots: Slots) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        runner: Runner,
+        pool: ExecutorPool,
+        door: Door,
+        slots: Slots,
+        secrets: Secrets,
+    ) -> None:
         self._sessions = sessions
         self._runner = runner
         self._pool = pool
         self._door = door
         self._slots = slots
+        self._secrets = secrets
         self._running = 0
 
     def inspect(self, stream: Sequence[RecordedEvent], wanted: Wanted) -> Inspection:
@@ -124,11 +135,12 @@ class Inspector:
         state = attempt.state
         journal, notes = self._journal(attempt)
         caller = self._runner.caller(state, stream[0].metadata, attempt.clock_ms)
-        past = Past(self._sessions, state.requested.app, attempt.position, journal, caller)
+        secrets = PastSecrets(self._secrets, _numbers(attempt.event.secrets))
+        past = Past(self._sessions, state.requested.app, attempt.position, journal, caller, secrets)
         again = _Again(self, attempt, journal, past, caller, wanted.source)
         result, repetition = again.run(None)
-        record = self._recorded(attempt, journal, past, notes)
-        now = ended(result, past.effects(repetition.calls))
+        record = without_secrets(self._recorded(attempt, journal, past, notes), repetition.redaction)
+        now = without_secrets(ended(result, past.effects(repetition.calls)), repetition.redaction)
         notes += dict.fromkeys(repetition.unknown)
         reason = why_not(record, now, journal, repetition, result)
         traced = again.traced(wanted.trace, result, notes) if wanted.trace is not None else None
@@ -318,6 +330,13 @@ class _Again:
         work = Work(self._past.app, self._caller)
         found = {part: self._past.functions["modules"]["source"](work, part) for part in parts}
         return {"": self._request.source()} | {part: source for part, source in found.items() if source is not None}
+
+
+def _numbers(reads: Sequence[SecretRead]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for read in reads:
+        numbers[read.name] = sorted([*numbers.get(read.name, []), read.number], reverse=True)
+    return numbers
 
 
 def _attempt_of(stream: Sequence[RecordedEvent], number: int | None) -> _Attempt:

@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from picloud.executor.protocol import Limits
+from picloud.executor.redaction import SECRETS, Redaction
 from picloud.services.http import recording as http
 from picloud.services.work import Withheld
 
@@ -39,7 +40,9 @@ def as_kept(service: str, args: list[Any]) -> list[Any]:
 class RecordedCall(msgspec.Struct, frozen=True, array_like=True):
     """A service call as it was made, and its answer: ``value``, or ``refusal`` if it was refused.
 
-    A module's source is held by its hash alone (``sha256``). ``withheld`` tells that the answer was not to be kept.
+    A module's source is held by its hash alone (``sha256``). ``withheld`` tells that the answer was not to be kept;
+    ``value`` is then what may be kept of it: of a secret the number of the version, or of each. Where a secret that the
+    run was given stands in what it asked or was told later, its name is put instead.
     """
 
     service: str
@@ -99,13 +102,22 @@ def unpacked(data: bytes) -> Journal:
     return journal
 
 
+def _without_secrets(call: RecordedCall, redaction: Redaction) -> RecordedCall:
+    return msgspec.structs.replace(
+        call,
+        args=redaction.plain(call.args),
+        value=redaction.plain(call.value),
+        refusal=None if call.refusal is None else redaction.text(call.refusal),
+    )
+
+
 class Recorder:
     """Keeps the calls of a running attempt, up to ``most_bytes``; 0 keeps none.
 
     A call is encoded when it is made: what it holds may be changed later, and its size is known then.
     """
 
-    __slots__ = ("_calls", "_left", "keeps", "made")
+    __slots__ = ("_calls", "_left", "keeps", "made", "redaction")
 
     def __init__(self, most_bytes: int) -> None:
         self.keeps = most_bytes > 0
@@ -114,12 +126,16 @@ class Recorder:
         self._calls: list[bytes] = []
         self.made = 0
         """How many calls there were."""
+        self.redaction = Redaction()
+        """The secrets that the run was given."""
 
     def answered(self, service: str, function: str, args: list[Any], value: Any) -> None:
         """Keep a call that was answered."""
         args = as_kept(service, args)
         if type(value) is Withheld:
-            self._keep(RecordedCall(service, function, args, withheld=True))
+            self._keep(RecordedCall(service, function, args, value.kept, withheld=True))
+            if service == SECRETS:
+                self.redaction.learn(str(args[0]), value.value)
         elif service == "modules" and isinstance(value, str):
             digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
             self._keep(RecordedCall(service, function, args, sha256=digest))
@@ -140,6 +156,8 @@ class Recorder:
         self.made += 1
         if not complete or self._left <= 0:
             return
+        if self.redaction:
+            call = _without_secrets(call, self.redaction)
         try:
             encoded = _encode(call)
         except (TypeError, OverflowError, ValueError, RecursionError):

@@ -26,6 +26,7 @@ from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
+from picloud.services.config import Config as Settings
 from picloud.services.email import Email
 from picloud.services.http.client import Client
 from picloud.services.http.guard import Guard
@@ -34,6 +35,7 @@ from picloud.services.http.resolver import Resolver
 from picloud.services.http.service import SERVICE as HTTP
 from picloud.services.http.service import Http
 from picloud.services.invoke import Invoke
+from picloud.services.secrets import Secrets
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +61,9 @@ class Node:
         self.inbox = Inbox(self.listener)
         self.messaging = Messaging(self.catalog.app)
         self.door = Door(self.sessions, self.messaging, journal_bytes=config.journal_bytes)
+        self.door.add("config", Settings(self.catalog.settings).functions)
+        secrets = Secrets(self.catalog.secrets, self.vault.open)
+        self.door.add("secrets", secrets.functions)
         self.pool = ExecutorPool(
             self.door.answer, executors=config.executors, runs=config.runs, memory_mb=config.memory_mb
         )
@@ -115,7 +120,12 @@ class Node:
         )
         self.door.add("email", email.functions)
         self.inspector = Inspector(
-            sessions=self.sessions, runner=self.runner, pool=self.pool, door=self.door, slots=self.slots
+            sessions=self.sessions,
+            runner=self.runner,
+            pool=self.pool,
+            door=self.door,
+            slots=self.slots,
+            secrets=secrets,
         )
         self.dispatcher = Dispatcher(
             sessions=self.sessions,

@@ -1,9 +1,13 @@
 """What answers a repeated run: its record, call by call, and the log where the run asks what it didn't ask then.
 
 As long as the run asks the same as it did, it is answered the same. With the first other call it has *diverged*, as a
-corrected script is meant to. From there on, services whose past the log can tell (``kv::``, ``import``) answer as they
-would have then, on the run's own writes; of the others the record answers the same question, in whatever place; a
-question that it doesn't know is refused, and what only changes something is answered with ``()``.
+corrected script is meant to. From there on, services whose past the log can tell (``kv::``, ``config::``, ``import``)
+answer as they would have then, on the run's own writes; of the others the record answers the same question, in
+whatever place; a question that it doesn't know is refused, and what only changes something is answered with ``()``.
+
+No record has secrets. A repeated run gets the versions that it read, as far as they are still readable, for whoever may
+inspect may read them too: by deploying a script. Where the record has a secret's name, it gets the value back; from the
+report they are taken out.
 """
 
 from __future__ import annotations
@@ -15,15 +19,19 @@ from typing import Any, Final
 import psycopg
 
 from picloud.executor.pool import ServiceError as RefusedCall
+from picloud.executor.redaction import SECRETS, Redaction
 from picloud.orchestrator.journal import Journal, RecordedCall, as_kept
 from picloud.postgres.sessions import Sessions
-from picloud.services.past import PastKv, PastModules
+from picloud.services.past import PastConfig, PastKv, PastModules
+from picloud.services.secrets import Secrets
 from picloud.services.work import Caller, ServiceError, Work
 
 READS: Final[dict[str, frozenset[str]]] = {
+    "config": frozenset({"all", "get"}),
     "http": frozenset({"get", "delete", "post", "put", "patch", "request"}),
     "kv": frozenset({"get", "get_many", "list", "page"}),
     "modules": frozenset({"source"}),
+    "secrets": frozenset({"get", "live"}),
 }
 """Functions of services that change nothing in PiCloud; what isn't here counts as an effect of the run that calls it.
 An answer of the world outside can't be made up, so a call there that isn't recorded is refused like a read."""
@@ -63,6 +71,8 @@ class Repetition:
         self._past = past
         self._used: set[int] = set()
         self._work = Work(past.app, caller)
+        self.redaction = Redaction()
+        """The secrets that the run was given."""
         self.calls: list[RecordedCall] = []
         """The calls that were made."""
         self.divergence: Divergence | None = None
@@ -79,7 +89,7 @@ class Repetition:
         except RefusedCall as refused:
             self.calls.append(RecordedCall(service, function, args, refusal=str(refused)))
             raise
-        self.calls.append(RecordedCall(service, function, args, value))
+        self.calls.append(RecordedCall(service, function, args, None if service == SECRETS else value))
         return value
 
     def finished(self) -> None:
@@ -90,61 +100,100 @@ class Repetition:
 
     def _answer(self, service: str, function: str, args: list[Any]) -> Any:
         at = len(self.calls)
+        asked = RecordedCall(service, function, args)
         if self.divergence is None and at < len(self._recorded):
             recorded = self._recorded[at]
-            if _same(recorded, service, function, args):
+            if self._same(recorded, asked):
                 self._used.add(at)
-                return self._as_recorded(recorded)
-        asked = RecordedCall(service, function, args)
+                return self._as_recorded(recorded, asked)
         if self.divergence is None:
             if at >= len(self._recorded) and not self._complete:
                 self.beyond_record = True
             else:
                 expected = shown(self._recorded[at]) if at < len(self._recorded) else ""
-                self.divergence = Divergence(at + 1, expected, shown(asked))
+                self.divergence = Divergence(at + 1, expected, self._shown(asked))
         return self._otherwise(asked)
 
-    def _as_recorded(self, recorded: RecordedCall) -> Any:
+    def _as_recorded(self, recorded: RecordedCall, asked: RecordedCall) -> Any:
         if recorded.withheld:
-            return self._withheld(recorded)
+            return self._withheld(asked, recorded.value)
         if recorded.refusal is not None:
-            raise RefusedCall(recorded.refusal)
+            raise RefusedCall(self.redaction.restored(recorded.refusal))
         if recorded.sha256 is not None:
             return self._past.call(self._work, recorded)
         if recorded.service in self._past.functions and recorded.function not in READS[recorded.service]:
             # What it wrote is there for what it reads later on.
-            self._past.call(self._work, recorded)
-        return recorded.value
+            self._past.call(self._work, asked)
+        return self.redaction.restored(recorded.value)
 
     def _otherwise(self, asked: RecordedCall) -> Any:
         if asked.service in self._past.functions:
-            return self._past.call(self._work, asked)
+            return self.redaction.restored(self._past.call(self._work, asked))
         for at, recorded in enumerate(self._recorded):
-            if at not in self._used and _same(recorded, asked.service, asked.function, asked.args):
+            if at not in self._used and self._same(recorded, asked):
                 self._used.add(at)
-                return self._as_recorded(recorded)
+                return self._as_recorded(recorded, asked)
+        if asked.service == SECRETS and self._past.secrets is not None:
+            return self._withheld(asked, None)
         if asked.function in READS.get(asked.service, frozenset()):
-            self.unknown.append(f"{shown(asked)} was not recorded: it was refused")
-            raise RefusedCall(f"{shown(asked)} was not recorded")
-        self.unknown.append(f"{shown(asked)} was not recorded: () stands for its answer")
+            self.unknown.append(f"{self._shown(asked)} was not recorded: it was refused")
+            raise RefusedCall(f"{self._shown(asked)} was not recorded")
+        self.unknown.append(f"{self._shown(asked)} was not recorded: () stands for its answer")
         return None
 
-    def _withheld(self, recorded: RecordedCall) -> Any:
-        self.unknown.append(f"the answer to {shown(recorded)} was not to be kept: it was refused")
-        raise RefusedCall(f"the answer to {shown(recorded)} was not kept")
+    def _withheld(self, asked: RecordedCall, kept: Any) -> Any:
+        if asked.service != SECRETS or self._past.secrets is None:
+            self.unknown.append(f"the answer to {self._shown(asked)} was not to be kept: it was refused")
+            raise RefusedCall(f"the answer to {self._shown(asked)} was not kept")
+        try:
+            value, said = self._past.secret(self._work, asked, kept)
+        except RefusedCall as refused:
+            self.unknown.append(str(refused))
+            raise
+        if said:
+            self.unknown.append(said)
+        self.redaction.learn(str(asked.args[0]), value)
+        return value
+
+    def _same(self, recorded: RecordedCall, asked: RecordedCall) -> bool:
+        if (recorded.service, recorded.function) != (asked.service, asked.function):
+            return False
+        return alike(recorded.args, self.redaction.plain(asked.args))
+
+    def _shown(self, asked: RecordedCall) -> str:
+        return shown(RecordedCall(asked.service, asked.function, self.redaction.plain(asked.args)))
+
+
+@dataclass(frozen=True, slots=True)
+class PastSecrets:
+    """The service that opens secrets, and the numbers of the versions that the run read, newest first."""
+
+    service: Secrets
+    numbers: dict[str, list[int]]
 
 
 class Past:
     """The services whose past the log tells, at a position of it and with what the journal knows better."""
 
-    def __init__(self, sessions: Sessions, app: str, position: int, journal: Journal | None, caller: Caller) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        app: str,
+        position: int,
+        journal: Journal | None,
+        caller: Caller,
+        secrets: PastSecrets | None = None,
+    ) -> None:
         self.app = app
+        self.secrets = secrets
         self._caller = caller
         self._kv = PastKv(sessions, position)
         calls = journal.calls if journal is not None else []
         sources = {str(call.args[0]): call.sha256 for call in calls if call.service == "modules" and not call.refusal}
         modules = PastModules(sessions, position, sources)
+        config = PastConfig(sessions, position)
         self.functions: dict[str, dict[str, Callable[..., Any]]] = {
+            "config": config.functions,
             "kv": self._kv.functions,
             "modules": modules.functions,
         }
@@ -154,6 +203,18 @@ class Past:
                 self._kv.learn(call.function, call.args, call.value, work)
                 if call.function not in READS["kv"]:
                     self.call(work, call)
+            elif call.service == "config" and call.refusal is None:
+                config.learn(call.function, call.args, call.value)
+
+    def secret(self, work: Work, asked: RecordedCall, kept: Any) -> tuple[Any, str]:
+        """What a secret is for the repeated run, and what is to be said of that. Raises the pool's ``ServiceError``."""
+        assert self.secrets is not None
+        name = asked.args[0]
+        numbers = [kept] if isinstance(kept, int) else kept or self.secrets.numbers.get(str(name), [])
+        try:
+            return self.secrets.service.again(work, asked.function, name, numbers)
+        except ServiceError as error:
+            raise RefusedCall(str(error)) from error
 
     def call(self, work: Work, call: RecordedCall) -> Any:
         """The answer of a past service on the run's own writes. Raises the pool's ``ServiceError``."""
@@ -197,10 +258,6 @@ def _short(value: Any) -> str:
         return "true" if value else "false"
     text = '"' + value.replace('"', '\\"') + '"' if isinstance(value, str) else str(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def _same(recorded: RecordedCall, service: str, function: str, args: list[Any]) -> bool:
-    return recorded.service == service and recorded.function == function and alike(recorded.args, args)
 
 
 def alike(one: Any, other: Any) -> bool:

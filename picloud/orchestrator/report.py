@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from picloud.executor.protocol import LogLine, Reply, Result, RunError
+from picloud.executor.redaction import Redaction
 from picloud.orchestrator.batches import MESSAGE_FAILED
 from picloud.orchestrator.journal import Journal
 from picloud.orchestrator.repetition import Effect, Repetition, alike
@@ -83,6 +84,14 @@ def ended(result: Result, effects: list[Effect]) -> Ended:
         operations=result.operations,
         duration_us=result.wall_us,
     )
+
+
+def without_secrets(whole: Ended, redaction: Redaction) -> Ended:
+    """The same, with the effects as a record may have them; what was printed and the error are that already."""
+    if not redaction or whole.effects is None:
+        return whole
+    effects = [Effect(each.service, each.function, redaction.plain(each.args)) for each in whole.effects]
+    return replace(whole, effects=effects)
 
 
 def why_not(record: Ended, now: Ended, journal: Journal | None, repetition: Repetition, result: Result) -> str:

@@ -31,6 +31,7 @@ from picloud.domain.invocation import (
     Reply,
     Requested,
     RunError,
+    SecretRead,
     State,
     Succeeded,
     Usage,
@@ -51,6 +52,7 @@ from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.invoke import KIND as INVOKE
+from picloud.services.secrets import reads_of
 from picloud.services.work import Caller, OutsideAnswers, Work
 
 _log = structlog.get_logger(__name__)
@@ -129,13 +131,14 @@ class Runner:
     ) -> Outcome | None:
         """Run again on fresh reads, until nobody got in between; what it was told from outside it is told again."""
         for _ in range(MAX_COLLISIONS):
-            attempt = self.attempt(state, metadata, again=attempt.outside)
+            attempt = self.attempt(state, metadata, again=attempt.outside).besides(attempt)
             try:
                 return self._record(state, attempt, metadata, unrecorded)
             except (StreamConflict, EffectRefused) as conflict:
                 if not self._collided(state, attempt, unrecorded, conflict):
                     return None
         failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
+        failure = replace(failure, secrets=attempt.secrets)
         try:
             return self._record(state, Attempt(self._failed(state, failure)), metadata, unrecorded)
         except StreamConflict as conflict:
@@ -178,13 +181,18 @@ class Runner:
             result = self._pool.run(self.request(state, clock_ms, batch))
             if work.interrupted:
                 raise DatabaseLost("the database was lost under a call of the script")
+            if result.error is not None and recorder.redaction:
+                # A call that was posted may be refused behind the run's end, in the words of its service.
+                said = recorder.redaction.text(result.error.message)
+                result.error = msgspec.structs.replace(result.error, message=said)
             journal = None
             if batch or result.reply is None or self._keep_all:
                 journal = self._journal(state, recorder, result.readings, batch)
             return self._ended(state, result, work, clock_ms, journal)
         except ExecutorDied as died:
             journal = self._journal(state, recorder, [], batch)
-            return Attempt(self._failed(state, replace(_lost(died, clock_ms), journal=journal)))
+            lost = replace(_lost(died, clock_ms), journal=journal, secrets=reads_of(work))
+            return Attempt(self._failed(state, lost))
         except (*OUTAGE, DatabaseLost) as error:
             failure = Failure(error=RunError("DatabaseLost", str(error).strip()), lost=True)
         except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
@@ -192,7 +200,8 @@ class Runner:
             failure = Failure(error=RunError("InternalError", f"this is a fault of PiCloud: {type(error).__name__}"))
         finally:
             self._door.close(str(state.id))
-        return Attempt(self._failed(state, replace(failure, usage=Usage(clock_ms=clock_ms))))
+        failure = replace(failure, usage=Usage(clock_ms=clock_ms), secrets=reads_of(work))
+        return Attempt(self._failed(state, failure))
 
     def _journal(
         self, state: Invocation, recorder: Recorder, readings: list[int], batch: Sequence[Invocation]
@@ -311,7 +320,15 @@ class Runner:
             kept = [] if result.thrown else work.effects()
             if kept:
                 store(work.contents, self._sessions)
-            ended = lifecycle.succeed(state, reply, usage=usage, logs=logs, thrown=result.thrown, effects=len(kept))
+            ended = lifecycle.succeed(
+                state,
+                reply,
+                usage=usage,
+                logs=logs,
+                thrown=result.thrown,
+                effects=len(kept),
+                secrets=reads_of(work),
+            )
             if self._keep_all:
                 ended = replace(ended, journal=journal)
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
@@ -323,6 +340,7 @@ class Runner:
             usage=usage,
             logs=logs,
             journal=journal,
+            secrets=reads_of(work),
         )
         return Attempt(self._failed(state, failure))
 
@@ -339,7 +357,7 @@ class Runner:
         try:
             self._appender.append(entries, wakes=wakes, timeout=None)
         except QuotaExceeded as error:
-            failure = Failure(error=RunError(QUOTA_EXCEEDED, str(error)), usage=attempt.usage, logs=attempt.logs)
+            failure = attempt.failed_by(RunError(QUOTA_EXCEEDED, str(error)))
             return self._record(state, Attempt(self._failed(state, failure)), metadata, unrecorded)
         if outcome is not None:
             self._inbox.ended(state.id)
@@ -365,17 +383,28 @@ class Attempt:
         """The streams that the run expects at a version: others may want to change the same."""
         return [effect.originator_id for effect in self.effects if effect.originator_version]
 
-    @property
-    def usage(self) -> Usage:
-        """What the run cost."""
+    def failed_by(self, error: RunError) -> Failure:
+        """What becomes of the run if its end can't be recorded: it cost what it cost, and logged what it logged."""
         ended = self.events[0]
-        return ended.usage if isinstance(ended, AttemptFailed | Succeeded) else Usage()
+        assert isinstance(ended, AttemptFailed | Succeeded)
+        return Failure(error=error, usage=ended.usage, logs=ended.logs, secrets=ended.secrets)
 
     @property
-    def logs(self) -> list[LogLine]:
-        """What the script logged."""
+    def secrets(self) -> list[SecretRead]:
+        """The secrets that it read."""
         ended = self.events[0]
-        return ended.logs if isinstance(ended, AttemptFailed | Succeeded) else []
+        return ended.secrets if isinstance(ended, AttemptFailed | Succeeded) else []
+
+    def besides(self, before: Attempt | None) -> Attempt:
+        """The same, with what the try ``before`` it read of secrets: that alone of it counts."""
+        ended = self.events[0]
+        if before is None or not before.secrets or not isinstance(ended, AttemptFailed | Succeeded):
+            return self
+        counts = {(read.name, read.number): read.reads for read in before.secrets}
+        for read in ended.secrets:
+            counts[read.name, read.number] = counts.get((read.name, read.number), 0) + read.reads
+        both = [SecretRead(name, number, count) for (name, number), count in counts.items()]
+        return replace(self, events=[replace(ended, secrets=both), *self.events[1:]])
 
 
 def _outcome(invocation: UUID, attempt: Attempt) -> Outcome | None:

@@ -1,4 +1,4 @@
-"""Services as they would have answered at a position of the log, where the log can tell: ``kv::`` and ``import``.
+"""Services as they would have answered at a position of the log, where it can tell: ``kv::``, ``config::``, ``import``.
 
 For a run that is repeated on its record, and asks what it didn't ask then. What the record tells goes first: a value
 that the run read is that value, whatever the log says.
@@ -26,15 +26,18 @@ from picloud.domain.kv import (
     key_id,
 )
 from picloud.domain.script import Script
+from picloud.domain.setting import Setting, SettingSet
 from picloud.log.contents import get_content
 from picloud.log.reader import read_newest_events, read_stream
 from picloud.postgres.sessions import Sessions
+from picloud.services.config import Config, Values
 from picloud.services.kv import Kv, KvDraft, now_of
 from picloud.services.work import ServiceError, Work
 
 MAX_KEYS: Final = 10_000
 """So many keys with one prefix are looked at for the past of a list."""
 
+_SETTINGS: Final = "SELECT name FROM catalog.settings WHERE app = %s"
 _KEYS: Final = "SELECT key FROM kv.entries WHERE app = %s AND starts_with(key, %s) ORDER BY key LIMIT %s"
 
 
@@ -123,6 +126,36 @@ def values_at(
             entry = evolve(entry, event, each.at)
         found[stream] = entry.at(now)
     return found
+
+
+class PastConfig(Config):
+    """``config::`` at a position of the log."""
+
+    def __init__(self, sessions: Sessions, position: int) -> None:
+        super().__init__(self._at_position)
+        self._sessions = sessions
+        self._position = position
+        self._known: dict[str, Any] = {}
+
+    def learn(self, function: str, args: list[Any], answer: Any) -> None:
+        """Take in what the record tells: the answer to a call."""
+        if function == "all":
+            self._known |= answer
+        elif len(args) == 1:
+            self._known[args[0]] = answer
+
+    def _at_position(self, app: str) -> Values:
+        with self._sessions.session() as connection:
+            names = [row[0] for row in connection.execute(_SETTINGS, (app,)).fetchall()]
+            streams = {Setting.id_of(app, name): name for name in names}
+            newest = read_newest_events(connection, list(streams), up_to=self._position)
+        found = {}
+        for stream, recorded in newest.items():
+            event: Any = recorded.event
+            if isinstance(event, SettingSet):
+                found[streams[stream]] = json.loads(event.value)
+        values = found | self._known
+        return {name: values[name] for name in sorted(values)}
 
 
 class PastModules:

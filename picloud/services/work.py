@@ -19,9 +19,10 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A service's answer that the script gets and no record keeps: a secret."""
+    """A service's answer that the script gets and no record keeps: a secret. ``kept`` is what a record may hold."""
 
-    value: Any
+    value: Any = field(repr=False)
+    kept: Any = None
 
 
 class Draft(Protocol):

@@ -9,10 +9,14 @@ from picloud.domain.errors import Conflict, NotFound
 from picloud.domain.names import check_app_name
 from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
+from picloud.domain.secret import Secret
+from picloud.domain.setting import Setting
 from picloud.domain.trigger import Trigger
 from picloud.log.repository import collect, load
 from picloud.orchestrator.control.control import Command, Control
 from picloud.projections.queries import routes_of, scripts_of
+from picloud.projections.secrets import secrets_of
+from picloud.projections.settings import settings_of
 from picloud.projections.triggers import triggers_of
 
 
@@ -49,7 +53,7 @@ def create_app(control: Control, command: Command, name: str) -> None:
 
 
 def remove_app(control: Control, command: Command, name: str) -> None:
-    """Take an app out of service, with its scripts, routes and triggers. Raises :class:`NotFound`."""
+    """Take an app out of service, with everything that it has. Raises :class:`NotFound`."""
 
     def use_case() -> None:
         now = control.now()
@@ -66,6 +70,12 @@ def remove_app(control: Control, command: Command, name: str) -> None:
             triggers = [
                 load(connection, Trigger, Trigger.id_of(name, row["name"])) for row in triggers_of(connection, name)
             ]
+            secrets = [
+                load(connection, Secret, Secret.id_of(name, row["name"])) for row in secrets_of(connection, name)
+            ]
+            settings = [
+                load(connection, Setting, Setting.id_of(name, row["name"])) for row in settings_of(connection, name)
+            ]
         for script in scripts:
             if script is not None and script.current is not None:
                 script.remove(at=now)
@@ -75,11 +85,19 @@ def remove_app(control: Control, command: Command, name: str) -> None:
         for trigger in triggers:
             if trigger is not None and not trigger.removed:
                 trigger.remove(at=now)
+        for secret in secrets:
+            if secret is not None and secret.current is not None:
+                secret.remove(at=now)
+        for setting in settings:
+            if setting is not None and setting.value is not None:
+                setting.remove(at=now)
         changed = [
             app,
             *(s for s in scripts if s is not None),
             *(r for r in routes if r is not None),
             *(t for t in triggers if t is not None),
+            *(s for s in secrets if s is not None),
+            *(s for s in settings if s is not None),
         ]
         control.append(collect(changed, command.metadata(name)))
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from picloud.config import Config
@@ -31,9 +34,12 @@ from picloud.orchestrator.control import Command, Control
 from picloud.orchestrator.control.catalog_watch import CatalogWatch
 from picloud.orchestrator.control.egress import change_egress
 from picloud.orchestrator.control.scripts import Deployment, deploy
+from picloud.orchestrator.control.secrets import NewSecret, remove_secret, set_secret
+from picloud.orchestrator.control.settings import NewValue, set_setting
 from picloud.orchestrator.inspection import Inspection, Wanted
 from picloud.orchestrator.invoker import Call
 from picloud.orchestrator.node import Node
+from picloud.orchestrator.vault import KEY_BYTES
 from picloud.projections.follower import Follower
 from picloud.projections.installation import PROJECTIONS
 
@@ -59,6 +65,23 @@ class LivingNode:
         for host in hosts:
             allowed = Allowed.parse(host, private=True)
             change_egress(self._control, command, APP, lambda was, allowed=allowed: was.allowing(allowed))
+
+    def set_secret(self, name: str, value: str, *, grace: timedelta = timedelta(0)) -> None:
+        """Set a secret of the app; a run that begins when this returns reads it."""
+        wanted = NewSecret(app=APP, name=name, value=value, grace=grace)
+        set_secret(self._control, self._command(), self.node.vault, wanted)
+
+    def remove_secret(self, name: str) -> None:
+        """Remove a secret of the app."""
+        remove_secret(self._control, self._command(), APP, name, None)
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Set a setting of the app; a run that begins when this returns reads it."""
+        set_setting(self._control, self._command(), NewValue(app=APP, name=name, value=value))
+
+    @staticmethod
+    def _command() -> Command:
+        return Command(actor="test", request_id=uuid4(), correlation_id=uuid4())
 
     def run(self, script: ScriptEntry, body: str = "", *, attempts: int = 1, wall_ms: int = 0) -> UUID:
         """Run a script to its end."""
@@ -135,6 +158,7 @@ def living_node(dsn: str, data: Path, **settings: str) -> Iterator[LivingNode]:
     """A node with one executor, and the projections that follow."""
     variables = {f"PICLOUD_{name.upper()}": value for name, value in settings.items()}
     config = Config.from_environment(variables, database=dsn, data=data)
+    config.vault_file.write_text(b64encode(b"k" * KEY_BYTES).decode())
     node = Node(config)
     living = LivingNode(node)
     follower = Follower(dsn, [kind() for kind in PROJECTIONS.values() if not kind.inline])
