@@ -14,7 +14,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("up", "picloud.cli.up", "Start everything: database, HTTP, executors, manager."),
         Entry("doctor", "picloud.cli.doctor", "Say what is wrong with this installation, and how to mend it."),
         Entry("migrate", "picloud.cli.migrate", "Bring the database's schema up to this version."),
-        Entry("config", "picloud.cli.config", "Show every setting, its value and where that comes from."),
+        Entry("config", "picloud.cli.config", "Show every setting of the installation, or set those of an app."),
         Entry("version", "picloud.cli.version", "Show the versions of PiCloud and of what it stands on."),
     ],
     "Write scripts": [
@@ -26,6 +26,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("routes", "picloud.cli.routes", "List routes; say who may call one, how often, from which pages."),
         Entry("egress", "picloud.cli.egress", "List what scripts may call over the network; allow more, or less."),
         Entry("triggers", "picloud.cli.triggers", "List triggers; set, pause, resume, fire or remove one."),
+        Entry("secrets", "picloud.cli.secrets", "List an app's secrets; set, rotate or remove one."),
         Entry("publish", "picloud.cli.messages:publish", "Publish a message to a topic."),
         Entry("send", "picloud.cli.messages:send", "Send messages to a queue."),
         Entry("topics", "picloud.cli.messages:topics", "List who subscribes to what, and what was published."),
@@ -56,6 +57,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("projections", "picloud.cli.projections", "List projections, or rebuild one."),
         Entry("nodes", "picloud.cli.nodes", "List nodes."),
         Entry("tokens", "picloud.cli.tokens", "List access tokens, issue one, or revoke one."),
+        Entry("vault", "picloud.cli.vault", "Show the keys that secrets are sealed with; change the key."),
     ],
 }
 """Sections of the help. A command is the object ``command`` of its module, unless ``module:object`` says otherwise."""

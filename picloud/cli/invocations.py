@@ -167,6 +167,8 @@ def _attempt(attempt: dict[str, Any]) -> None:
     if "duration_us" in attempt:
         cost = f"{show.duration(attempt['duration_us'])}, {show.duration(attempt['cpu_us'])} of it computing"
         click.echo(f"  {cost}, {attempt['operations']} operations, {attempt.get('effects', 0)} effects")
+    for read in attempt.get("secrets", ()):
+        click.echo(f"  read the secret {read['name']}, version {read['number']}, {read['reads']} times")
     error = attempt.get("error")
     if error is not None:
         click.echo(click.style(f"  {error['kind']}: {error['message']}", fg="red"))

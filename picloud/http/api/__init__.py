@@ -31,6 +31,8 @@ from picloud.http.api import (
     replays,
     routes,
     scripts,
+    secrets,
+    settings,
     tokens,
     triggers,
 )
@@ -49,6 +51,8 @@ OPERATIONS: Final[list[Operation]] = [
     *egress.OPERATIONS,
     *triggers.OPERATIONS,
     *keys.OPERATIONS,
+    *secrets.OPERATIONS,
+    *settings.OPERATIONS,
     *messages.OPERATIONS,
     *queues.OPERATIONS,
     *invocations.OPERATIONS,

@@ -199,6 +199,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
                 attempt = attempts[-1] if attempts else {}
                 attempt["ended_at"] = recorded.at
                 attempt |= msgspec.to_builtins(event.usage)
+                attempt["secrets"] = msgspec.to_builtins(event.secrets)
                 if isinstance(event, AttemptFailed):
                     error = msgspec.to_builtins(event.error)
                     attempt |= {"error": error, "lost": event.lost, "retry_at": event.retry_at}

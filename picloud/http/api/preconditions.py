@@ -9,6 +9,13 @@ import falcon
 
 from picloud.http.problems import Problem
 
+ETAG_HEADER: Final = {"ETag": "The current version, in quotes."}
+PRECONDITIONS: Final = {
+    "If-Match": 'Only on top of this version, such as `"3"`.',
+    "If-None-Match": "`*`: only if there is none.",
+}
+"""The headers as an operation declares that it answers and takes them."""
+
 _ETAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
@@ -26,3 +33,8 @@ def expected_version(req: falcon.Request) -> int | None:
     if match is None:
         raise Problem(400, "bad-etag", f'If-Match is {given!r}; expected a version such as "3"', field="If-Match")
     return int(match[1])
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that tells the version."""
+    return {"ETag": f'"{version}"'}
