@@ -1,4 +1,5 @@
--- Secrets and settings in the catalog: empty tables until the catalog is rebuilt, so that apps can be read meanwhile.
+-- Secrets and settings in the catalog: empty tables until the catalog is rebuilt, so that apps can be read meanwhile;
+-- and what else a catalog lacks that an earlier version made, and that apps are read with.
 -- A new database has no catalog yet; it is made whole behind the migrations.
 -- depends: 0002-projections
 
@@ -7,6 +8,7 @@ BEGIN
     IF to_regclass('catalog.apps') IS NULL THEN
         RETURN;
     END IF;
+    ALTER TABLE catalog.apps ADD COLUMN IF NOT EXISTS egress jsonb;
     CREATE TABLE catalog.secrets (
         id       uuid    PRIMARY KEY,
         app      text    NOT NULL,

@@ -138,12 +138,17 @@ class History:
     def append_to(self, appender: Appender, count: int) -> int:
         """Append ``count`` commands, a random number of them in each transaction; return the last position.
 
-        What goes on with a request is never in one transaction with it if the request had to find its place in line.
+        What goes on with a request is never in one transaction with it if the request had to find its place in line,
+        and no run changes a key in several ways.
         """
         position, waiting = 0, 0
         entries: list[Entry] = []
         for command in self.commands(count):
-            placed = {entry.event.originator_id for entry in entries if stands_alone(entry.event)}
+            placed = {
+                entry.event.originator_id
+                for entry in entries
+                if stands_alone(entry.event) or isinstance(entry.event, KeyEvent)
+            }
             if any(entry.event.originator_id in placed for entry in command):
                 position, entries = appender.append(entries), []
             entries += command
