@@ -18,8 +18,10 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
+from picloud.executor.dates.rules import rules_of
 from picloud.executor.process import ExecutorProcess
 from picloud.executor.protocol import (
+    PLATFORM,
     Answer,
     Broken,
     Call,
@@ -361,7 +363,10 @@ class Executor:
                 self._send(Answer(call.run, call.call, False, None, why))
 
         try:
-            value = self._door(waiting.request, call.service, call.function, call.args)
+            if call.service == PLATFORM:
+                value: Any = rules_of(*call.args)
+            else:
+                value = self._door(waiting.request, call.service, call.function, call.args)
             if call.call and call.run in self._waiting:
                 self._send(Answer(call.run, call.call, True, value, ""))
         except (ServiceError, ProtocolError) as error:

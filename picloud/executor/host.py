@@ -23,7 +23,17 @@ MOST_READINGS: Final = 2_000
 class ScriptHost:
     """The host of one run."""
 
-    __slots__ = ("_first", "_recorded", "_slice_began", "_used_before", "active", "operations", "random", "readings")
+    __slots__ = (
+        "_first",
+        "_recorded",
+        "_slice_began",
+        "_used_before",
+        "active",
+        "last_uuid",
+        "operations",
+        "random",
+        "readings",
+    )
 
     def __init__(self, active: ActiveRun) -> None:
         self.active = active
@@ -33,6 +43,8 @@ class ScriptHost:
         """Operations used, once the script has ended."""
         self.random: Any = None
         """The run's random numbers, once it has asked for some."""
+        self.last_uuid = 0
+        """Time and counter of the last UUID that sorts by time."""
         repeat = active.message.repeat
         self._recorded = repeat.readings if repeat is not None else []
         self._first = 0

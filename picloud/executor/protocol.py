@@ -21,6 +21,9 @@ MAX_FRAME: Final = 64 * 1024 * 1024
 
 LENGTH_BYTES: Final = 4
 
+PLATFORM: Final = "platform"
+"""The service of a Call that the parent itself answers, before any door: ``zone`` gives the rules of a time zone."""
+
 
 class ProtocolError(Exception):
     """The other side sent what is no frame of this protocol."""

@@ -22,6 +22,7 @@ from greenlet import getcurrent, greenlet
 from picloud.executor.channel import Channel
 from picloud.executor.memory import Memory
 from picloud.executor.protocol import (
+    PLATFORM,
     Answer,
     Call,
     Cancel,
@@ -154,6 +155,10 @@ class ActiveRun:
     def post(self, service: str, function: str, args: list[Any]) -> None:
         """Ask a service of the parent for something that has no answer, and go on."""
         self.send(Call(self.message.run, 0, service, function, args))
+
+    def zone(self, name: str) -> Any:
+        """The rules of a time zone, or None and the name that may be meant. No service: no door, no trace."""
+        return ActiveRun.call(self, PLATFORM, "zone", [name])
 
     def log(self, level: str, message: str, *, line: int = 0, fields: dict[str, Any] | None = None) -> None:
         """Keep a line. One too long is cut, with a mark; one too many raises :class:`RunEnded`."""

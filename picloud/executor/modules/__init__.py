@@ -8,11 +8,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.executor.modules import crypto, html, http, json, log, random, reply, services, time
+from picloud.executor.modules import (
+    crypto,
+    csv,
+    html,
+    http,
+    json,
+    log,
+    random,
+    regex,
+    reply,
+    services,
+    template,
+    time,
+    url,
+    uuid,
+)
+from picloud.executor.modules.arguments import explained
 from picloud.rhai.packages.declare import Package
 
+_OWN: Final = (crypto, csv, html, http, json, log, random, regex, reply, template, time, url, uuid)
+
 MODULES: Final[dict[str, Package]] = {
-    module.PACKAGE.name: module.PACKAGE for module in (crypto, html, http, json, log, random, reply, time)
+    module.PACKAGE.name: explained(module.PACKAGE) for module in _OWN
 } | services.packages()
 """The modules by name; each is there without an import."""
 

@@ -17,6 +17,7 @@ from picloud.rhai.errors import too_large
 from picloud.rhai.packages.budget import CEILING, charge
 from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
+from picloud.rhai.runtime.sizes import within_limits
 
 PACKAGE: Final = Package("json")
 
@@ -25,7 +26,7 @@ def parse(run: Run, text: str | bytearray) -> Any:
     """Return the value that a JSON text means."""
     charge(run, len(text) * 8)
     try:
-        return parse_json(text)
+        return within_limits(run, parse_json(text))
     except ValueError as error:
         raise refusal("json::parse", f"the text isn't JSON: {error}") from None
 

@@ -27,7 +27,8 @@ PACKAGE: Final = Package("random")
 _SIGNS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def _source(run: Run) -> Random:
+def source_of(run: Run) -> Random:
+    """The run's random numbers."""
     host = script_host(run)
     if host.random is None:
         host.random = Random(host.active.message.seed)
@@ -37,7 +38,7 @@ def _source(run: Run) -> Random:
 @PACKAGE.function("float", run=True, volatile=True)
 def float_(run: Run) -> float:
     """Return a number from 0 to below 1."""
-    return _source(run).random()
+    return source_of(run).random()
 
 
 @PACKAGE.function("int", "i64", "i64", run=True, volatile=True)
@@ -45,13 +46,13 @@ def int_(run: Run, low: int, high: int) -> int:
     """Return a number from ``low`` to ``high``, both included."""
     if low > high:
         raise refusal("random::int", f"there is no number from {low} to {high}")
-    return _source(run).randint(low, high)
+    return source_of(run).randint(low, high)
 
 
 @PACKAGE.function("bool", run=True, volatile=True)
 def bool_(run: Run) -> bool:
     """Return true or false."""
-    return _source(run).random() < 0.5
+    return source_of(run).random() < 0.5
 
 
 @PACKAGE.function("pick", "array", run=True, volatile=True)
@@ -59,7 +60,7 @@ def pick(run: Run, items: list[Any]) -> Any:
     """Return one element."""
     if not items:
         raise refusal("random::pick", "the array is empty")
-    return items[_source(run).randrange(len(items))]
+    return items[source_of(run).randrange(len(items))]
 
 
 @PACKAGE.function("shuffle", "array", run=True, volatile=True)
@@ -68,7 +69,7 @@ def shuffle(run: Run, items: list[Any]) -> list[Any]:
     check_array(run, len(items))
     charge(run, len(items) * 16)
     shuffled = list(items)
-    _source(run).shuffle(shuffled)
+    source_of(run).shuffle(shuffled)
     return shuffled
 
 
@@ -79,13 +80,13 @@ def string(run: Run, length: int) -> str:
         raise refusal("random::string", f"a text can't have {length} characters")
     check_string(run, length)
     charge(run, length * 16)
-    return "".join(_source(run).choices(_SIGNS, k=length))
+    return "".join(source_of(run).choices(_SIGNS, k=length))
 
 
 @PACKAGE.function("uuid", run=True, volatile=True)
 def uuid(run: Run) -> str:
     """Return a random UUID as text."""
-    bits = _source(run).getrandbits(128)
+    bits = source_of(run).getrandbits(128)
     bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (4 << 76) | (2 << 62)
     digits = f"{bits:032x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
