@@ -13,6 +13,7 @@ from picloud.executor.protocol import RunRequest
 from picloud.orchestrator.journal import Recorder
 from picloud.orchestrator.messaging import Messaging
 from picloud.postgres.sessions import OUTAGE, Sessions
+from picloud.services.crypto import Crypto
 from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
@@ -29,6 +30,7 @@ class Door:
     def __init__(self, sessions: Sessions, messaging: Messaging, *, journal_bytes: int) -> None:
         """``journal_bytes`` is how much is kept of a run's calls, to repeat it."""
         self._services: dict[str, dict[str, Callable[..., Any]]] = {
+            "crypto": Crypto().functions,
             "kv": Kv(sessions).functions,
             "modules": Modules(sessions).functions,
             "queue": Queues(messaging.send).functions,

@@ -22,6 +22,7 @@ from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.redaction import SECRETS, Redaction
 from picloud.orchestrator.journal import Journal, RecordedCall, as_kept
 from picloud.postgres.sessions import Sessions
+from picloud.services.crypto import Crypto
 from picloud.services.past import PastConfig, PastKv, PastModules
 from picloud.services.secrets import Secrets
 from picloud.services.work import Caller, ServiceError, Work
@@ -29,6 +30,7 @@ from picloud.services.work import Caller, ServiceError, Work
 READS: Final[dict[str, frozenset[str]]] = {
     "config": frozenset({"all", "get"}),
     "http": frozenset({"get", "delete", "post", "put", "patch", "request"}),
+    "crypto": frozenset({"random_bytes", "verify"}),
     "kv": frozenset({"get", "get_many", "list", "page"}),
     "modules": frozenset({"source"}),
     "secrets": frozenset({"get", "live"}),
@@ -194,6 +196,8 @@ class Past:
         config = PastConfig(sessions, position)
         self.functions: dict[str, dict[str, Callable[..., Any]]] = {
             "config": config.functions,
+            # Any random bytes will do where the record has none.
+            "crypto": Crypto().functions,
             "kv": self._kv.functions,
             "modules": modules.functions,
         }
