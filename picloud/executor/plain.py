@@ -106,7 +106,7 @@ def with_article(value: Any) -> str:
     """The type of a value in a sentence."""
     names = {"Fn": "a function", "timestamp": "a timestamp", "range": "a range", "range=": "a range"}
     name = type_name(value)
-    return names.get(name, f"a {name}")
+    return names.get(name, f"an {name}" if name in ("array", "i64", "f64") else f"a {name}")
 
 
 def _step(step: str | int) -> str:

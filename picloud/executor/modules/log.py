@@ -1,6 +1,8 @@
 """``log::``: lines with a level, and fields if they are given, beside what ``print`` and ``debug`` write.
 
-log::trace(message)   log::trace(message, #{field: value, …})   also debug, info, warn, error
+log::trace(message)   log::trace(message, #{field: value, …})   also dbg, info, warn, error
+
+``debug`` is a word that Rhai keeps for itself: ``log::dbg`` writes with that level.
 
 Fields that have more bytes as JSON than a line may have are cut, as a message is: a run doesn't fail of how much
 it logs. A blob is kept in hex.
@@ -24,6 +26,7 @@ from picloud.rhai.values import type_name
 PACKAGE: Final = Package("log")
 
 LEVELS: Final = ("trace", "debug", "info", "warn", "error")
+_FUNCTIONS: Final = {"debug": "dbg"}
 CUT: Final = "(cut)"
 """The field that tells what was cut: names and types."""
 
@@ -47,7 +50,7 @@ def _plain(level: str, run: Run, fields: dict[str, Any] | None) -> dict[str, Any
         charge(run, most * 8)
         return {CUT: f"fields of more than {most} bytes: {_names(fields)}"}
     except NotPlain as error:
-        raise refusal(f"log::{level}", f"a field can't be kept: {error}") from None
+        raise refusal(f"log::{_FUNCTIONS.get(level, level)}", f"a field can't be kept: {error}") from None
 
 
 def _names(fields: dict[str, Any]) -> str:
@@ -56,5 +59,6 @@ def _names(fields: dict[str, Any]) -> str:
 
 
 for _level in LEVELS:
-    PACKAGE.function(_level, ANY, run=True, volatile=True)(partial(_write, _level))
-    PACKAGE.function(_level, ANY, "map", run=True, volatile=True)(partial(_write, _level))
+    _name = _FUNCTIONS.get(_level, _level)
+    PACKAGE.function(_name, ANY, run=True, volatile=True)(partial(_write, _level))
+    PACKAGE.function(_name, ANY, "map", run=True, volatile=True)(partial(_write, _level))

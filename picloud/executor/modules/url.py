@@ -77,7 +77,7 @@ def parse(run: Run, text: str) -> dict[str, Any]:
         "host": host or None,
         "port": port,
         "path": split.path,
-        "query": parse_query(run, split.query),
+        "query": _fields(run, "url::parse", split.query),
         "fragment": unquote(split.fragment) if "#" in text else None,
         "origin": origin,
     }
@@ -214,16 +214,20 @@ def _encoded(run: Run, text: str) -> str:
 @PACKAGE.function("parse_query", "string", run=True)
 def parse_query(run: Run, text: str) -> dict[str, Any]:
     """Return the fields of a query, with or without its question mark."""
+    return _fields(run, "url::parse_query", text.removeprefix("?"))
+
+
+def _fields(run: Run, function: str, text: str) -> dict[str, Any]:
     charge(run, len(text) * 8)
     fields: dict[str, Any] = {}
-    if not text.removeprefix("?"):
+    if not text:
         return fields
     check_map(run, text.count("&") + 1)
-    for pair in paid(run, text.removeprefix("?").split("&")):
+    for pair in paid(run, text.split("&")):
         if not pair:
             continue
         name, _, value = pair.partition("=")
-        name, value = (_decoded("url::parse_query", each, unquote_plus) for each in (name, value))
+        name, value = (_decoded(function, each, unquote_plus) for each in (name, value))
         known = fields.get(name)
         if known is None:
             fields[name] = value

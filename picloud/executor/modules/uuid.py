@@ -7,7 +7,7 @@
     uuid::is_valid(text)        whether a text is a UUID in one of these forms
     uuid::version(text)         the number of its version
     uuid::time(text)            the moment in a version 7, in milliseconds
-    uuid::nil()                 the one of zeros
+    uuid::zero()                the one of zeros
 
 Random ones come from the run's recorded seed, so that a replay makes the same; they are no secrets.
 """
@@ -122,7 +122,7 @@ def time(text: str) -> int:
     return int(digits[:12], 16)
 
 
-@PACKAGE.function("nil")
-def nil() -> str:
+@PACKAGE.function("zero")
+def zero() -> str:
     """Return the UUID of zeros."""
     return _hyphened("0" * 32)
