@@ -13,13 +13,14 @@ What isn't there is ``()``. In a query a space is ``+`` or ``%20``; both are rea
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import SplitResult, quote, quote_plus, unquote, unquote_plus, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, quote_plus, unquote_to_bytes, urljoin, urlsplit
 
 from picloud.executor.faults import refusal
 from picloud.executor.plain import with_article
 from picloud.rhai.errors import too_large
-from picloud.rhai.packages.budget import CEILING, charge, check_map, check_string, paid
+from picloud.rhai.packages.budget import CEILING, charge, check_map, check_string, paid, pieces
 from picloud.rhai.packages.declare import Package
 from picloud.rhai.printing import to_string
 from picloud.rhai.runtime.run import Run
@@ -30,6 +31,7 @@ PACKAGE: Final = Package("url")
 MOST_CHARACTERS: Final = 64 * 1024
 """Of an address; a query alone may be as long as any string."""
 
+_PIECE: Final = 4096
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}]")
@@ -72,13 +74,13 @@ def parse(run: Run, text: str) -> dict[str, Any]:
         origin = f"{split.scheme}://{_bracketed(host)}" + _port_text(split.scheme, port)
     return {
         "scheme": split.scheme,
-        "username": None if split.username is None else unquote(split.username),
-        "password": None if split.password is None else unquote(split.password),
+        "username": None if split.username is None else _decoded(run, "url::parse", split.username),
+        "password": None if split.password is None else _decoded(run, "url::parse", split.password),
         "host": host or None,
         "port": port,
         "path": split.path,
         "query": _fields(run, "url::parse", split.query),
-        "fragment": unquote(split.fragment) if "#" in text else None,
+        "fragment": _decoded(run, "url::parse", split.fragment) if "#" in text else None,
         "origin": origin,
     }
 
@@ -162,22 +164,35 @@ def join(run: Run, base: str, reference: str) -> str:
 @PACKAGE.function("encode", "string", run=True)
 def encode(run: Run, text: str) -> str:
     """Return a text as a part of a path or a query: all but letters, digits and -._~ as %XX of UTF-8."""
-    charge(run, len(text) * 8)
-    encoded = quote(text, safe="", errors="surrogatepass")
-    check_string(run, len(encoded))
-    return encoded
+    return _encoded(run, text, quote, "")
 
 
 @PACKAGE.function("decode", "string", run=True)
 def decode(run: Run, text: str) -> str:
     """Return the text that an encoded one means."""
-    charge(run, len(text) * 8)
-    return _decoded("url::decode", text, unquote)
+    return _decoded(run, "url::decode", text)
 
 
-def _decoded(function: str, text: str, read: Any) -> str:
+def _encoded(run: Run, text: str, write: Callable[..., str], safe: str) -> str:
+    parts = [write(piece, safe=safe, errors="surrogatepass") for piece in pieces(run, text, _PIECE)]
+    check_string(run, sum(map(len, parts)))
+    return "".join(parts)
+
+
+def _decoded(run: Run, function: str, text: str) -> str:
+    if "%" not in text:
+        return text
+    parts = []
+    start = 0
+    while start < len(text):
+        end = start + _PIECE
+        # No piece ends within what stands for a byte.
+        end += 2 if "%" in text[end - 2 : end] else 0
+        run.pay(1 + _PIECE // 8)
+        parts.append(unquote_to_bytes(text[start:end]))
+        start = end
     try:
-        return str(read(text, errors="strict"))
+        return b"".join(parts).decode()
     except UnicodeDecodeError:
         raise refusal(function, f"{_shown(text)} is not UTF-8 once decoded") from None
 
@@ -199,16 +214,12 @@ def query_of(run: Run, fields: dict[str, Any], function: str) -> str:
                 continue
             if type(item) not in (str, bool, int, float, Char):
                 raise refusal(function, f"the field {name[:40]!r} can't be {with_article(item)}")
-            pairs.append(f"{_encoded(run, name)}={_encoded(run, to_string(run, item))}")
+            shown = to_string(run, item)
+            pairs.append("=".join(_encoded(run, each, quote_plus, "~") for each in (name, shown)))
             size += len(pairs[-1]) + 1
             if size > (run.limits.max_string_size or CEILING):
                 raise too_large("Length of string")
     return "&".join(pairs)
-
-
-def _encoded(run: Run, text: str) -> str:
-    charge(run, len(text) * 8)
-    return quote_plus(text, safe="~", errors="surrogatepass")
 
 
 @PACKAGE.function("parse_query", "string", run=True)
@@ -227,7 +238,7 @@ def _fields(run: Run, function: str, text: str) -> dict[str, Any]:
         if not pair:
             continue
         name, _, value = pair.partition("=")
-        name, value = (_decoded(function, each, unquote_plus) for each in (name, value))
+        name, value = (_decoded(run, function, each.replace("+", " ")) for each in (name, value))
         known = fields.get(name)
         if known is None:
             fields[name] = value
