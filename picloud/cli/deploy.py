@@ -11,6 +11,7 @@ import click
 from picloud.cli import seen, show
 from picloud.cli.check import read_script
 from picloud.cli.client import Client, ProblemError
+from picloud.cli.dependents import tell_dependents
 from picloud.cli.target import Target, with_target
 from picloud.rhai.tools.excerpt import excerpt
 
@@ -23,6 +24,7 @@ _NOT_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 @click.option("--name", help="The script's name; by default the file's.")
 @click.option("--route", "routes", multiple=True, metavar="'METHOD /PATH'", help="A route to it; may be repeated.")
 @click.option("--durability", type=click.Choice(["outbox", "outcome"]), help="When calls of these routes are on disk.")
+@click.option("--dependents", is_flag=True, help="Deploy the scripts that import it again, on the new version.")
 @click.option("--force", is_flag=True, help="Deploy over a version that you haven't seen.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @with_target
@@ -33,6 +35,7 @@ def command(
     name: str | None,
     routes: tuple[str, ...],
     durability: str | None,
+    dependents: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -41,13 +44,16 @@ def command(
     A syntax error is shown with its place, and nothing is deployed. If somebody else deployed since you last did, you
     are told, instead of overwriting their version; --force overwrites.
 
+    A script keeps to the versions that its imports had when it was deployed. Those that still use an older version of
+    this one are named; --dependents deploys them again in the same step.
+
     \b
       picloud deploy examples/hello.rhai --app demo --route 'GET /hello/{name}'
     """
     source = read_script(file)
     script = name or _NOT_NAME.sub("-", file.stem.lower()).strip("-")
     known = seen.version(target.url, app, script)
-    content = {"source": source, "routes": list(routes), "durability": durability}
+    content = {"source": source, "routes": list(routes), "durability": durability, "dependents": dependents}
     try:
         done = _put(Client(target), app, script, content, None if force else known)
     except ProblemError as error:
@@ -60,6 +66,9 @@ def command(
     click.echo(f"{verb} {app}/{script} version {done['version']}", err=True)
     for url in done["urls"]:
         click.echo(url)
+    named = f" --name {name}" if name else ""
+    remedy = f"picloud deploy {file} --app {app}{named} --dependents"
+    tell_dependents(target.url, app, (script, done["version"]), done["dependents"], remedy=remedy)
 
 
 def _put(client: Client, app: str, script: str, content: Any, known: int | None) -> Any:

@@ -6,6 +6,7 @@ import click
 
 from picloud.cli import seen, show
 from picloud.cli.client import Client
+from picloud.cli.dependents import tell_dependents
 from picloud.cli.target import Target, with_target
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
@@ -87,13 +88,20 @@ def versions(target: Target, title: str, as_json: bool) -> None:
 @click.command("rollback")
 @click.argument("title", metavar="APP/SCRIPT")
 @click.argument("version", type=click.IntRange(1))
+@click.option("--dependents", is_flag=True, help="Deploy the scripts that import it again, on that version.")
 @with_target
-def rollback(target: Target, title: str, version: int) -> None:
-    """Make an earlier version current again."""
+def rollback(target: Target, title: str, version: int, dependents: bool) -> None:
+    """Make an earlier version current again.
+
+    Scripts that import it keep to the version that they were deployed with, unless --dependents moves them too.
+    """
     app, script = split_title(title)
-    done = Client(target).send("POST", "apps", app, "scripts", script, "rollback", content={"version": version}).json
+    content = {"version": version, "dependents": dependents}
+    done = Client(target).send("POST", "apps", app, "scripts", script, "rollback", content=content).json
     seen.remember(target.url, app, script, version)
     click.echo(f"{title} is at version {done['version']} again (was {done['from_version']})")
+    remedy = f"picloud pull {title} > {script}.rhai; picloud deploy {script}.rhai --app {app} --dependents"
+    tell_dependents(target.url, app, (script, version), done["dependents"], remedy=remedy)
 
 
 @click.command("pull")

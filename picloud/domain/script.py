@@ -6,6 +6,7 @@ rolling back makes an older number current again, so a number always means one s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,15 +24,28 @@ class ScriptCreated(Aggregate.Created):
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """The version of a script that another one imports."""
+
+    number: int
+    sha256: str
+
+
 class ScriptDeployed(Aggregate.Event):
-    """A source became the next version, and current. ``size`` is in bytes."""
+    """A source became the next version, and current. ``size`` is in bytes.
+
+    ``imports`` are the versions that its imports stand for, by the names of the scripts, those of what is imported
+    included; None for a version from before imports were pinned.
+    """
 
     number: int
     sha256: str
     size: int
+    imports: dict[str, Pin] | None = None
 
     def apply(self, aggregate: Script) -> None:
-        aggregate.versions[self.number] = ScriptVersion(self.number, self.sha256, self.size)
+        aggregate.versions[self.number] = ScriptVersion(self.number, self.sha256, self.size, self.imports)
         aggregate.current = self.number
 
 
@@ -71,11 +85,12 @@ class ScriptRemoved(Aggregate.Event):
 
 @dataclass(frozen=True, slots=True)
 class ScriptVersion:
-    """One numbered version. ``size`` is in bytes."""
+    """One numbered version. ``size`` is in bytes, ``imports`` as in :class:`ScriptDeployed`."""
 
     number: int
     sha256: str
     size: int
+    imports: Mapping[str, Pin] | None = None
 
 
 class Script(Aggregate):
@@ -117,12 +132,15 @@ class Script(Aggregate):
             remedy=f"Look at what changed (picloud versions {self.title}), then deploy on top of it, or force it.",
         )
 
-    def deploy(self, sha256: str, size: int, *, at: datetime) -> int:
-        """Make the source the current version and return its number; the same source again changes nothing."""
-        if self.current is not None and self.versions[self.current].sha256 == sha256:
-            return self.current
+    def deploy(self, sha256: str, size: int, *, imports: Mapping[str, Pin] | None = None, at: datetime) -> int:
+        """Make the source the current version and return its number; the same source on the same imports again changes
+        nothing."""
+        pins = dict(imports or {})
+        current = self.versions.get(self.current or 0)
+        if current is not None and current.sha256 == sha256 and dict(current.imports or {}) == pins:
+            return current.number
         number = max(self.versions, default=0) + 1
-        self.trigger_event(ScriptDeployed, number=number, sha256=sha256, size=size, timestamp=at)
+        self.trigger_event(ScriptDeployed, number=number, sha256=sha256, size=size, imports=pins, timestamp=at)
         return number
 
     def roll_back(self, number: int, *, at: datetime) -> None:

@@ -160,6 +160,10 @@ class Catalog:
         entry = self.app(app)
         return entry.settings if entry is not None else {}
 
+    def forget(self) -> None:
+        """Read everything again: something has changed."""
+        self._forget(None)
+
     def _load(self, name: str) -> AppEntry | None:
         changes = self._changes
         with self._sessions.session() as connection, connection.transaction(), connection.cursor() as cursor:

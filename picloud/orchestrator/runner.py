@@ -227,6 +227,7 @@ class Runner:
             invocation=state.id,
             attempt=state.attempt,
             title=f"{requested.app}/{requested.script}",
+            version=requested.number,
             callers=requested.callers,
             correlation_id=metadata.correlation_id,
             clock_ms=clock_ms,

@@ -71,6 +71,7 @@ VERSIONS: Final = Table(
         Column("size", "bigint"),
         Column("deployed_at", "timestamptz"),
         Column("deployed_by", "text"),
+        Column("imports", "jsonb", nullable=True, dump=_as_json_or_null),
     ),
     key=("id", "number"),
     indexes=("UNIQUE versions_script ON {table} (app, script, number)",),
@@ -190,7 +191,7 @@ class ScriptRow:
 
 @dataclass(slots=True)
 class VersionRow:
-    """One numbered version of a script."""
+    """One numbered version of a script; ``imports`` are the versions that it imports, None where they aren't pinned."""
 
     id: UUID
     number: int
@@ -200,6 +201,7 @@ class VersionRow:
     size: int
     deployed_at: datetime
     deployed_by: str
+    imports: Any = None
 
 
 @dataclass(slots=True)
@@ -424,9 +426,8 @@ def _fold_script(rows: _Rows, recorded: RecordedEvent, event: object) -> None:
     match event:
         case script.ScriptDeployed(number=number, sha256=sha256, size=size):
             row.current, row.sha256 = number, sha256
-            rows.versions.put(
-                VersionRow(row.id, number, row.app, row.name, sha256, size, recorded.at, storable(recorded.actor))
-            )
+            deployed = (size, recorded.at, storable(recorded.actor), event.imports)
+            rows.versions.put(VersionRow(row.id, number, row.app, row.name, sha256, *deployed))
         case script.ScriptRolledBack(number=number):
             row.current, row.sha256 = number, _there(rows.versions.get(row.id, number)).sha256
         case script.ScriptDisabled(reason=reason):

@@ -31,11 +31,20 @@ _SCRIPTS: Final = """
     ORDER BY s.name
 """
 _VERSIONS: Final = """
-    SELECT v.number, v.sha256, v.size, v.deployed_at, v.deployed_by, v.number IS NOT DISTINCT FROM s.current AS current
+    SELECT
+        v.number, v.sha256, v.size, v.deployed_at, v.deployed_by, v.imports,
+        v.number IS NOT DISTINCT FROM s.current AS current
     FROM catalog.versions v
     JOIN catalog.scripts s ON s.id = v.id
     WHERE v.app = %s AND v.script = %s
     ORDER BY v.number DESC
+"""
+_DEPENDENTS: Final = """
+    SELECT s.name, s.current AS version, (v.imports -> %(script)s ->> 'number')::integer AS uses
+    FROM catalog.scripts s
+    JOIN catalog.versions v ON v.id = s.id AND v.number = s.current
+    WHERE s.app = %(app)s AND (v.imports -> %(script)s ->> 'number')::integer <> %(current)s
+    ORDER BY s.name
 """
 _ROUTES: Final = """
     SELECT id, app, method, path, script, durability, settings
@@ -170,6 +179,11 @@ def scripts_of(connection: psycopg.Connection, app: str) -> list[Row]:
 def versions_of(connection: psycopg.Connection, app: str, script: str) -> list[Row]:
     """A script's versions, newest first."""
     return _rows(connection, _VERSIONS, (app, script))
+
+
+def dependents_of(connection: psycopg.Connection, app: str, script: str, current: int) -> list[Row]:
+    """The deployed scripts that import another version of ``script`` than ``current``."""
+    return _rows(connection, _DEPENDENTS, {"app": app, "script": script, "current": current})
 
 
 def routes_of(connection: psycopg.Connection, app: str) -> list[Row]:

@@ -159,7 +159,8 @@ class PastConfig(Config):
 
 
 class PastModules:
-    """``import`` at a position of the log: the version that was deployed then, or the one that the record names."""
+    """``import`` at a position of the log: the version that the record names, or that the script's own version pins, or
+    that was deployed then."""
 
     def __init__(self, sessions: Sessions, position: int, recorded: Mapping[str, str | None]) -> None:
         """``recorded`` are the hashes of sources by the scripts' names; None for one that there wasn't."""
@@ -171,8 +172,21 @@ class PastModules:
     def source(self, work: Work, name: str) -> str | None:
         """The source of the app's script called ``name``; None if there was none."""
         with self._sessions.session() as connection:
-            sha256 = self._recorded[name] if name in self._recorded else self._deployed(connection, work.app, name)
+            if name in self._recorded:
+                sha256 = self._recorded[name]
+            else:
+                pinned = self._pinned(connection, work, name)
+                sha256 = pinned if pinned is not None else self._deployed(connection, work.app, name)
             return None if sha256 is None else get_content(connection, sha256).decode()
+
+    def _pinned(self, connection: psycopg.Connection, work: Work, name: str) -> str | None:
+        script: Any = None
+        for recorded in read_stream(connection, Script.id_of(work.app, work.caller.title.partition("/")[2])):
+            event: Any = recorded.event
+            script = event.mutate(script)
+        version = script.versions.get(work.caller.version) if script is not None else None
+        pin = (version.imports or {}).get(name) if version is not None else None
+        return None if pin is None else str(pin.sha256)
 
     def _deployed(self, connection: psycopg.Connection, app: str, name: str) -> str | None:
         script: Any = None

@@ -69,9 +69,9 @@ class OutsideAnswers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whose run it is: the ``invocation`` and its ``attempt``, the script as ``app/script``, the scripts that led to it
-    (the first cause first), the root cause; when the run began, by its own clock, and when it must have ended (Unix
-    time in milliseconds).
+    """Whose run it is: the ``invocation`` and its ``attempt``, the script as ``app/script`` and its version's number,
+    the scripts that led to it (the first cause first), the root cause; when the run began, by its own clock, and when
+    it must have ended (Unix time in milliseconds).
     """
 
     invocation: UUID
@@ -81,6 +81,7 @@ class Caller:
     correlation_id: UUID
     clock_ms: int
     deadline_ms: int
+    version: int = 0
 
     @property
     def chain(self) -> tuple[str, ...]:

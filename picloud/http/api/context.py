@@ -20,7 +20,8 @@ class Context:
         self.node = node
         self.config = node.config
         self.sessions = node.sessions
-        self.control = Control(node.appender, node.sessions, CatalogWatch(node.sessions, node.listener), node.programs)
+        catalog = CatalogWatch(node.sessions, node.listener, node.catalog.forget)
+        self.control = Control(node.appender, node.sessions, catalog, node.programs)
         self.following: set[Signal] = set()
         node.listener.subscribe(LOGS_CHANNEL, self._lines_came)
 

@@ -45,6 +45,9 @@ class AppList(Schema):
     items = fields.List(fields.Nested(AppOut), required=True)
 
 
+_DEPENDENTS: Final = {"description": "Deploy the scripts that import it again, in the same commit, on this version."}
+
+
 class Deploy(Schema):
     """A script to be deployed."""
 
@@ -56,6 +59,7 @@ class Deploy(Schema):
         metadata={"description": "Routes to point to the script.", "example": ["GET /hello/{name}"]},
     )
     durability = fields.Str(load_default=None, allow_none=True, validate=_DURABILITY)
+    dependents = fields.Bool(load_default=False, metadata=_DEPENDENTS)
 
 
 class DeployQuery(Schema):
@@ -63,6 +67,7 @@ class DeployQuery(Schema):
 
     route = fields.List(fields.Str(), load_default=list, metadata={"description": "With a text body: routes."})
     durability = fields.Str(load_default=None, validate=_DURABILITY)
+    dependents = fields.Bool(load_default=False, metadata=_DEPENDENTS)
 
 
 class NewRoute(Schema):
@@ -188,6 +193,23 @@ class BackfillOut(Schema):
     fired = fields.Int(required=True)
 
 
+class PinnedImport(Schema):
+    """A script that a version imports, and in which version."""
+
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+
+
+class Dependent(Schema):
+    """A script that imports the one that changed: its version, and which one of the other it uses. `was` is its version
+    before it was deployed again; null if it wasn't, and so uses another version than the current one."""
+
+    script = fields.Str(required=True)
+    version = fields.Int(required=True)
+    uses = fields.Int(required=True)
+    was = fields.Int(required=True, allow_none=True)
+
+
 class Deployed(Schema):
     """What a deploy did."""
 
@@ -198,6 +220,8 @@ class Deployed(Schema):
     size = fields.Int(required=True)
     changed = fields.Bool(required=True)
     urls = fields.List(fields.Str(), required=True)
+    imports = fields.List(fields.Nested(PinnedImport), required=True)
+    dependents = fields.List(fields.Nested(Dependent), required=True)
 
 
 class ScriptOut(Schema):
@@ -229,6 +253,12 @@ class VersionOut(Schema):
     deployed_at = fields.DateTime(required=True)
     deployed_by = fields.Str(required=True)
     current = fields.Bool(required=True)
+    imports = fields.List(
+        fields.Nested(PinnedImport),
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: from before imports were pinned; what is deployed counts."},
+    )
 
 
 class VersionList(Schema):
@@ -247,6 +277,7 @@ class RollBack(Schema):
     """The version to go back to."""
 
     version = fields.Int(required=True, strict=True, validate=validate.Range(1, MAX_INTEGER))
+    dependents = fields.Bool(load_default=False, metadata=_DEPENDENTS)
 
 
 class RolledBack(Schema):
@@ -254,6 +285,7 @@ class RolledBack(Schema):
 
     version = fields.Int(required=True)
     from_version = fields.Int(required=True)
+    dependents = fields.List(fields.Nested(Dependent), required=True)
 
 
 class Disable(Schema):

@@ -38,16 +38,17 @@ def _list(request: Request) -> Reply:
 def _deploy(request: Request) -> Reply:
     app, script = request.params["app"], request.params["script"]
     if isinstance(request.body, str):
-        source, routes, durability = request.body, request.query["route"], request.query["durability"]
+        source, routes, more = request.body, request.query["route"], request.query
     else:
-        source, routes, durability = request.body["source"], request.body["routes"], request.body["durability"]
+        source, routes, more = request.body["source"], request.body["routes"], request.body
     deployment = control.Deployment(
         app=app,
         script=script,
         source=source,
         routes=routes,
-        durability=durability,
+        durability=more["durability"],
         expected=expected_version(request.http),
+        dependents=more["dependents"],
     )
     try:
         done = control.deploy(request.context.control, request.command, deployment)
@@ -73,6 +74,8 @@ def _deploy(request: Request) -> Reply:
         "size": version.size,
         "changed": done.changed,
         "urls": [_url(request.http, app, pattern.path) for pattern in done.routes],
+        "imports": [{"script": name, "version": pin.number} for name, pin in (version.imports or {}).items()],
+        "dependents": done.dependents,
     }
     return Reply(status=201 if done.changed else 200, content=content, headers={"ETag": f'"{version.number}"'})
 
@@ -99,20 +102,25 @@ def _versions(request: Request) -> Reply:
     app, name = request.params["app"], request.params["script"]
     with request.context.sessions.session() as connection:
         control.existing_script(connection, app, name)
-        return Reply(content={"items": queries.versions_of(connection, app, name)})
+        rows = queries.versions_of(connection, app, name)
+    for row in rows:
+        pins = row["imports"]
+        row["imports"] = pins and [{"script": name, "version": pin["number"]} for name, pin in sorted(pins.items())]
+    return Reply(content={"items": rows})
 
 
 def _roll_back(request: Request) -> Reply:
     number = request.body["version"]
-    was = control.roll_back(
-        request.context.control,
-        request.command,
-        request.params["app"],
-        request.params["script"],
-        number,
-        expected_version(request.http),
+    wanted = control.RollBack(
+        app=request.params["app"],
+        script=request.params["script"],
+        number=number,
+        expected=expected_version(request.http),
+        dependents=request.body["dependents"],
     )
-    return Reply(content={"version": number, "from_version": was}, headers={"ETag": f'"{number}"'})
+    was, dependents = control.roll_back(request.context.control, request.command, wanted)
+    content = {"version": number, "from_version": was, "dependents": dependents}
+    return Reply(content=content, headers={"ETag": f'"{number}"'})
 
 
 def _disable(request: Request) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gevent.event import Event as Signal
@@ -15,10 +16,14 @@ LOOK_SECONDS: Final = 1.0
 
 
 class CatalogWatch:
-    """Told by NOTIFY where the catalog is. A waiter also looks for itself once a second, in case it was not told."""
+    """Told by NOTIFY where the catalog is. A waiter also looks for itself once a second, in case it was not told.
 
-    def __init__(self, sessions: Sessions, listener: Listener) -> None:
+    ``untold`` is called when that finds something new: what else goes by NOTIFY doesn't know of it yet.
+    """
+
+    def __init__(self, sessions: Sessions, listener: Listener, untold: Callable[[], None] = lambda: None) -> None:
         self._sessions = sessions
+        self._untold = untold
         self._position = 0
         self._waiting: set[Signal] = set()
         listener.subscribe(CATALOG_CHANNEL, self._moved)
@@ -42,7 +47,10 @@ class CatalogWatch:
 
     def _look(self) -> None:
         with self._sessions.session() as connection:
-            self._position = max(self._position, read_position(connection, "catalog"))
+            position = read_position(connection, "catalog")
+        if position > self._position:
+            self._position = position
+            self._untold()
 
     def _moved(self, payload: str | None) -> None:
         if payload is not None:

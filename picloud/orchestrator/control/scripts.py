@@ -17,6 +17,7 @@ from picloud.log.repository import collect, load
 from picloud.orchestrator.control.apps import app_for_deploy, existing_app
 from picloud.orchestrator.control.compiling import check_source
 from picloud.orchestrator.control.control import Command, Control
+from picloud.orchestrator.control.imports import Dependent, Deployable
 from picloud.orchestrator.control.routes import pointed_route
 
 MAX_SOURCE_BYTES: Final = 256 * 1024
@@ -24,7 +25,10 @@ MAX_SOURCE_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What is to be deployed. ``expected`` is the version that must be current (0: none; None: whichever)."""
+    """What is to be deployed. ``expected`` is the version that must be current (0: none; None: whichever).
+
+    With ``dependents`` the scripts that import it are deployed again in the same commit, on the new version.
+    """
 
     app: str
     script: str
@@ -32,15 +36,20 @@ class Deployment:
     routes: Sequence[str] = ()
     durability: str | None = None
     expected: int | None = None
+    dependents: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """What came of it: ``changed`` is false if the same source was current already."""
+    """What came of it: ``changed`` is false if the same source, on the same imports, was current already.
+
+    ``dependents`` are the scripts that were deployed again, or, without that, those that use an older version.
+    """
 
     version: ScriptVersion
     changed: bool
     routes: list[Pattern]
+    dependents: list[Dependent]
 
 
 def deploy(control: Control, command: Command, deployment: Deployment) -> Deployed:
@@ -65,10 +74,14 @@ def deploy(control: Control, command: Command, deployment: Deployment) -> Deploy
             script.expect(deployment.expected)
             sha256 = put_content(connection, content)
             before = script.current
-            number = script.deploy(sha256, len(content), at=control.now())
+            scripts = Deployable(connection, deployment.app)
+            pins = scripts.pins(deployment.script, deployment.source)
+            number = script.deploy(sha256, len(content), imports=pins, at=control.now())
+            again, dependents = _dependents(control, scripts, script, again=deployment.dependents)
             routes = [pointed_route(connection, control, deployment, pattern) for pattern in patterns]
-        control.append(collect([app, script, *routes], command.metadata(deployment.app)))
-        return Deployed(version=script.versions[number], changed=number != before, routes=patterns)
+        control.append(collect([app, script, *again, *routes], command.metadata(deployment.app)))
+        version = script.versions[number]
+        return Deployed(version=version, changed=number != before, routes=patterns, dependents=dependents)
 
     if deployment.expected is None:
         return control.decide(use_case)
@@ -79,17 +92,41 @@ def deploy(control: Control, command: Command, deployment: Deployment) -> Deploy
         return use_case()
 
 
-def roll_back(control: Control, command: Command, app: str, name: str, number: int, expected: int | None) -> int:
-    """Make an earlier version current; return the one that was. Raises :class:`NotFound` or :class:`Conflict`."""
-    was: list[int] = []
+def _dependents(
+    control: Control, scripts: Deployable, script: Script, *, again: bool
+) -> tuple[list[Script], list[Dependent]]:
+    return scripts.deploy_again(control, script) if again else ([], scripts.dependents(script))
 
-    def change(script: Script) -> None:
-        script.expect(expected)
-        was[:] = [script.current or 0]
-        script.roll_back(number, at=control.now())
 
-    _change(control, command, app, name, change)
-    return was[0]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    """What is to be rolled back, and to which version; ``expected`` and ``dependents`` as in :class:`Deployment`."""
+
+    app: str
+    script: str
+    number: int
+    expected: int | None = None
+    dependents: bool = False
+
+
+def roll_back(control: Control, command: Command, wanted: RollBack) -> tuple[int, list[Dependent]]:
+    """Make an earlier version current; return the one that was, and who imports it, as :class:`Deployed` does.
+
+    Raises :class:`NotFound` or :class:`Conflict`.
+    """
+
+    def use_case() -> tuple[int, list[Dependent]]:
+        with control.sessions.session() as connection:
+            script = existing_script(connection, wanted.app, wanted.script)
+            script.expect(wanted.expected)
+            was = script.current or 0
+            script.roll_back(wanted.number, at=control.now())
+            scripts = Deployable(connection, wanted.app)
+            again, dependents = _dependents(control, scripts, script, again=wanted.dependents)
+        control.append(collect([script, *again], command.metadata(wanted.app)))
+        return was, dependents
+
+    return control.decide(use_case)
 
 
 def disable(control: Control, command: Command, app: str, name: str, reason: str) -> None:

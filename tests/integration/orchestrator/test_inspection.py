@@ -191,6 +191,18 @@ def test_modules_are_those_that_ran(node: LivingNode) -> None:
     assert as_it_was.result.reply.body == b"3", "the version that was deployed when the attempt began"
 
 
+def test_modules_of_a_run_that_succeeded_are_those_that_its_version_pins(node: LivingNode) -> None:
+    script = node.deploy("pinning", 'import "tools" as tools; tools::twice(21)')
+    node.deploy("tools", CHANGED)
+    try:
+        invocation = node.run(script)
+        found = node.inspect(invocation)
+    finally:
+        node.deploy("tools", TOOLS)
+    assert found.result.reply is not None
+    assert found.result.reply.body == b"42", "not the version that was deployed when it ran"
+
+
 # ------------------------------------------------------------------------------------------ another script
 
 

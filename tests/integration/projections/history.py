@@ -50,7 +50,7 @@ from picloud.domain.retention import purge
 from picloud.domain.route import Pattern, Route
 from picloud.domain.route_auth import GITHUB, Auth, Credential, Scheme
 from picloud.domain.route_settings import Cors, RateLimit, RouteSettings
-from picloud.domain.script import Script
+from picloud.domain.script import Pin, Script
 from picloud.domain.secret import Resealed, Secret
 from picloud.domain.setting import Kind, Setting
 from picloud.domain.tick import TickSkipped, due_text, tick_id
@@ -200,7 +200,9 @@ class History:
                 case 3:
                     script.remove(at=self.now)
                 case _:
-                    script.deploy(f"{self.random.getrandbits(256):064x}", self.random.randrange(10_000), at=self.now)
+                    sha256, size = f"{self.random.getrandbits(256):064x}", self.random.randrange(10_000)
+                    pins = {other: Pin(number=1, sha256=sha256) for other in SCRIPTS if self.random.random() < 0.2}
+                    script.deploy(sha256, size, imports=pins, at=self.now)
         self.scripts[key] = script
         return self._collect(key[0], script)
 

@@ -17,7 +17,7 @@ from picloud.domain.app import App
 from picloud.domain.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from picloud.domain.names import check_app_name, check_script_name
 from picloud.domain.route import Pattern, Route
-from picloud.domain.script import Script
+from picloud.domain.script import Pin, Script
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -33,23 +33,24 @@ class ScriptLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.events: list[Any] = []
-        self.sources: dict[int, str] = {}
+        self.sources: dict[int, tuple[str, int]] = {}
         self.script: Script
 
     @initialize()
     def create(self) -> None:
         self.script = Script.create("demo", "hello", at=NOW)
 
-    @rule(source=st.sampled_from("abc"))
-    def deploy(self, source: str) -> None:
+    @rule(source=st.sampled_from("abc"), imported=st.integers(0, 2))
+    def deploy(self, source: str, imported: int) -> None:
         before = self.script.current
-        number = self.script.deploy(source, 1, at=NOW)
+        pins = {"library": Pin(number=imported, sha256="x")} if imported else {}
+        number = self.script.deploy(source, 1, imports=pins, at=NOW)
         assert self.script.current == number
-        if before is not None and self.sources[before] == source:
-            assert number == before, "the same source again makes no new version"
+        if before is not None and self.sources[before] == (source, imported):
+            assert number == before, "the same source on the same imports again makes no new version"
         else:
             assert number == max(self.sources, default=0) + 1
-        self.sources[number] = source
+        self.sources[number] = source, imported
 
     @rule(number=st.integers(0, 6))
     def roll_back(self, number: int) -> None:
@@ -87,7 +88,8 @@ class ScriptLife(RuleBasedStateMachine):
 
     @invariant()
     def a_number_always_means_one_source(self) -> None:
-        assert {n: v.sha256 for n, v in self.script.versions.items()} == self.sources
+        found = {n: (v.sha256, len(v.imports or {})) for n, v in self.script.versions.items()}
+        assert found == {n: (source, min(imported, 1)) for n, (source, imported) in self.sources.items()}
 
     @invariant()
     def the_events_tell_the_whole_state(self) -> None:
