@@ -38,8 +38,8 @@ PACKAGE: Final = Package("regex")
 _COMPILING: Final = 16
 """Operations for a search, and for each few characters of its pattern."""
 _PER_MATCH: Final = 4
-_INSTRUCTIONS: Final = 128
-"""So many instructions of a pattern double what a character costs."""
+_WEIGHT: Final = 1024
+"""So much weight of a pattern doubles what a character costs."""
 _TURN_SECONDS: Final = 0.002
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|([0-9]{1,3})|\{(\w{1,64})\})?", re.ASCII)
 
@@ -68,7 +68,7 @@ class _Search:
             end = len(text) if spans is None else spans[0][1]
             # A search may look at all that is left, whatever it finds: what that takes can't be known, so turns go by
             # the clock too.
-            run.pay(_PER_MATCH + (end - behind) * (1 + self.pattern.size // _INSTRUCTIONS) // 64)
+            run.pay(_PER_MATCH + (end - behind) * (1 + self.pattern.weight // _WEIGHT) // 64)
             if monotonic() - began > _TURN_SECONDS:
                 active_run(run).pause()
                 began = monotonic()

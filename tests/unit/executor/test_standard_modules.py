@@ -223,24 +223,46 @@ def patterns() -> st.SearchStrategy[str]:
     return st.lists(branches, min_size=1, max_size=2).map("|".join).filter(lambda text: text.count("(?P<n>") <= 1)
 
 
-@given(patterns(), st.text("abcéx ", max_size=20))
-@example("a?", "baé")
-@example("", "ab")
+def theirs(pattern: str, text: str) -> list[re.Match[str]]:
+    """The matches as Python finds them one by one; none that is empty and right behind another one."""
+    compiled, found = re.compile(pattern, re.MULTILINE | re.ASCII), list[re.Match[str]]()
+    at, behind = 0, -1
+    while at <= len(text) and (match := compiled.search(text, at)) is not None:
+        if match.start() == match.end() == behind:
+            at = behind + 1
+            continue
+        found.append(match)
+        at = behind = match.end()
+    return found
+
+
+@given(patterns(), st.text("abcéx \n😀", max_size=20))
+@example("a?|b", "baé")
+@example("", "aé😀")
+@example("\\b|(é)", " a é😀 b")
+@example("(?:(a)|(b))*", "ba")
 def test_patterns_are_pythons(pattern: str, text: str) -> None:
-    theirs = re.compile(pattern)
-    found, captured, split, replaced = evaluate(
-        "[regex::find_all(p, t), regex::captures_all(p, t), regex::split(p, t), regex::replace(p, t, `<$0>`)]",
-        p=pattern,
+    found, captured, split, replaced, first = evaluate(
+        """
+        [regex::find_all(p, t), regex::captures_all(p, t), regex::split(p, t), regex::replace(p, t, "<$0>"),
+         regex::find(p, t)]
+        """,
+        p=f"(?m){pattern}",
         t=text,
     )
-    matches = list(theirs.finditer(text))
+    matches = theirs(pattern, text)
     assert found == [match.group() for match in matches]
+    assert first == (found[0] if found else None)
     assert [(each["start"], each["end"]) for each in captured] == [match.span() for match in matches]
     assert [each["groups"] for each in captured] == [list(match.groups()) for match in matches]
     assert [each["named"] for each in captured] == [match.groupdict() for match in matches]
-    assert replaced == theirs.sub(lambda match: f"<{match.group()}>", text)
-    if not theirs.groups:
-        assert split == theirs.split(text)
+    ends = [0, *(match.end() for match in matches)]
+    between = [text[end : match.start()] for end, match in zip(ends, matches, strict=False)] + [text[ends[-1] :]]
+    assert split == between
+    assert (
+        replaced
+        == "".join(f"{text}<{match.group()}>" for text, match in zip(between, matches, strict=False)) + between[-1]
+    )
 
 
 @given(TEXTS)
