@@ -308,7 +308,7 @@ class Catalog(Projection):
     """See the module."""
 
     name = "catalog"
-    version = 5
+    version = 6
     types = frozenset(
         (
             *_APP_TYPES,

@@ -50,7 +50,7 @@ CALLS: Final = sorted(set(wrong_calls()))
 
 def test_every_module_is_looked_at() -> None:
     looked_at = {name.partition("::")[0] for name, _ in CALLS}
-    assert looked_at == MODULES.keys() - SERVICES.keys()
+    assert looked_at == MODULES.keys() - SERVICES.keys() - {"http"}, "http:: looks at its arguments itself"
     assert len(CALLS) > 150
 
 

@@ -336,3 +336,25 @@ def test_what_is_done_is_paid_for() -> None:
     for source, make in large.items():
         assert told(source, large=make(100_000), limits=Limits(operations=2_000)).startswith("ErrorTooMany"), source
         evaluate(source, large=make(10))
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "filled"),
+    [
+        ("a\n{{! x }}\nb", {}, "a\nb"),
+        ("a\r\n  {{! x }}  \r\nb", {}, "a\r\nb"),
+        ("a {{! x }}\nb", {}, "a \nb"),
+        ("{{#l}}\n- {{.}}\n{{/l}}\n", {"l": [1, 2]}, "- 1\n- 2\n"),
+        ("  {{#t}}x{{/t}}\n", {"t": True}, "  x\n"),
+        ("{{#t}}\nx{{/t}}", {"t": True}, "x"),
+        ("{{#t}}x\n  {{/t}}", {"t": True}, "x\n"),
+        (" > {{> p}}\n", {"v": "|"}, " > one |\ntwo\n\n"),
+        (" {{> p}}\n>", {"v": "|\n|"}, " one |\n|\n two\n>"),
+        ("{{#a}}{{#b}}{{c}}{{/b}}{{/a}}", {"a": {"b": {}}, "c": 1, "b": 2}, "1"),
+        ("{{a.c}}{{#b}}{{a.c}}{{/b}}", {"a": {"c": 1}, "b": {"a": {}}}, "1"),
+        ("{{#a}}{{^b}}{{.}}{{/b}}{{/a}}", {"a": ["x", 1.5, True, False, None]}, "x1.5truefalse"),
+    ],
+)
+def test_templates_are_mustaches(template: str, values: dict[str, Any], filled: str) -> None:
+    options = {"missing": "empty", "partials": {"p": "one {{v}}\ntwo\n"}}
+    assert evaluate("template::render(t, v, o)", t=template, v=values, o=options) == filled
