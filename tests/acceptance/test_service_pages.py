@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,9 +37,19 @@ def test_the_page_shows_what_happens_and_its_runs_repeat_bit_for_bit(
     play(recording, page, tmp_path)
     inspected = 0
     for app in sorted(set(re.findall(r"--app ([a-z][a-z0-9-]*)", page.read_text()))):
-        for item in recording.api("GET", f"/apps/{app}/invocations?limit=1000").json["items"]:
+        for item in _invocations(recording, app):
             if item["state"] in ("succeeded", "dead"):
                 found = recording.api("POST", f"/invocations/{item['id']}/inspection", {}).json
                 assert found["exact"], f"{item['script']}: {found['why_not']} {found['notes']}"
                 inspected += 1
     assert inspected, f"no run of {page.name} was repeated"
+
+
+def _invocations(platform: Platform, app: str) -> list[Any]:
+    """The app's runs, once the list of them has caught up with what the page did; none if nothing comes."""
+    end = time.monotonic() + 10
+    while True:
+        items = platform.api("GET", f"/apps/{app}/invocations?limit=1000").json["items"]
+        if (items and all(item["state"] != "running" for item in items)) or time.monotonic() > end:
+            return list(items)
+        time.sleep(0.05)

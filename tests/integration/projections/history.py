@@ -201,7 +201,8 @@ class History:
                     script.remove(at=self.now)
                 case _:
                     sha256, size = f"{self.random.getrandbits(256):064x}", self.random.randrange(10_000)
-                    pins = {other: Pin(number=1, sha256=sha256) for other in SCRIPTS if self.random.random() < 0.2}
+                    imported = SCRIPTS[: int(sha256[0], 16) % len(SCRIPTS)]
+                    pins = {other: Pin(number=1, sha256=sha256) for other in imported}
                     script.deploy(sha256, size, imports=pins, at=self.now)
         self.scripts[key] = script
         return self._collect(key[0], script)
