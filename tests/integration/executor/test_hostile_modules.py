@@ -138,4 +138,4 @@ def test_modules_cost_a_child_little(pool: ExecutorPool) -> None:
     run(pool, "1")
     fields = dict(line.split(":") for line in Path(f"/proc/{child(pool)}/smaps_rollup").read_text().splitlines()[1:])
     private = sum(int(fields[name].split()[0]) for name in ("Private_Dirty", "Private_Clean"))
-    assert private < 64 * 1024, f"{private} kB"
+    assert private < 32 * 1024, f"{private} kB"
