@@ -16,6 +16,7 @@ from picloud.log.contents import get_content
 from picloud.log.repository import load
 from picloud.orchestrator.control.control import Control
 from picloud.projections.queries import dependents_of, scripts_of
+from picloud.rhai import RhaiError
 from picloud.rhai.limits import Limits
 from picloud.rhai.parser import parse
 from picloud.rhai.syntax import Import, Literal
@@ -82,7 +83,11 @@ class Deployable:
     def _imported_by(self, pin: Pin) -> tuple[str, ...]:
         known = self._imported.get(pin.sha256)
         if known is None:
-            known = imported_by(get_content(self._connection, pin.sha256).decode())
+            try:
+                known = imported_by(get_content(self._connection, pin.sha256).decode())
+            except RhaiError:
+                # It was deployed by an earlier version that took it: that it can't be compiled is told when it runs.
+                known = ()
             self._imported[pin.sha256] = known
         return known
 
