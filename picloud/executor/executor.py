@@ -61,7 +61,11 @@ LONGEST_BACKOFF: Final = 5.0
 
 
 class ServiceError(Exception):
-    """A service refuses a call; the message is the script's error."""
+    """A service refuses a call; the message is the script's error, or what is ``thrown``, a plain value, if given."""
+
+    def __init__(self, message: str, *, thrown: Any = None) -> None:
+        super().__init__(message)
+        self.thrown = thrown
 
 
 class ExecutorDied(Exception):
@@ -356,11 +360,11 @@ class Executor:
             waiting.deliver(waiting.ended)
 
     def _answer(self, waiting: _Waiting, call: Call) -> None:
-        def refuse(why: str) -> None:
+        def refuse(why: str, thrown: Any = None) -> None:
             if call.call == 0:
                 waiting.refused = waiting.refused or why
             elif call.run in self._waiting:
-                self._send(Answer(call.run, call.call, False, None, why))
+                self._send(Answer(call.run, call.call, False, thrown, why))
 
         try:
             if call.service == PLATFORM:
@@ -369,7 +373,9 @@ class Executor:
                 value = self._door(waiting.request, call.service, call.function, call.args)
             if call.call and call.run in self._waiting:
                 self._send(Answer(call.run, call.call, True, value, ""))
-        except (ServiceError, ProtocolError) as error:
+        except ServiceError as error:
+            refuse(str(error), error.thrown)
+        except ProtocolError as error:
             refuse(str(error))
         except Exception:
             refuse(f"{call.service}::{call.function} failed inside the platform")

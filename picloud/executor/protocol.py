@@ -145,7 +145,8 @@ class Cancel(msgspec.Struct, array_like=True, tag=2):
 
 
 class Answer(msgspec.Struct, array_like=True, tag=3):
-    """What a service answered to a Call: ``value``, or ``error`` if ``ok`` is false."""
+    """What a service answered to a Call: ``value``, or ``error`` if ``ok`` is false; ``value`` is then what is
+    thrown in the script, if that is anything but the text."""
 
     run: int
     call: int

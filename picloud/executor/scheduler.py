@@ -55,7 +55,11 @@ class RunEnded(BaseException):
 
 
 class CallRefused(Exception):
-    """A service refused a call; the message says why."""
+    """A service refused a call; the message says why, and ``thrown`` is what the script gets if it isn't None."""
+
+    def __init__(self, message: str, thrown: Any = None) -> None:
+        super().__init__(message)
+        self.thrown = thrown
 
 
 class Outcome:
@@ -147,7 +151,7 @@ class ActiveRun:
         answer, self.wakes_with = self.wakes_with, None
         assert answer is not None, "a run that waits is woken by its answer or its end"
         if not answer.ok:
-            raise CallRefused(answer.error)
+            raise CallRefused(answer.error, answer.value)
         if service == SECRETS:
             self.redaction.learn(str(args[0]), answer.value)
         return answer.value

@@ -18,10 +18,14 @@ from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
 from picloud.services.topics import Topics
-from picloud.services.work import Caller, OutsideAnswers, ServiceError, Withheld, Work
+from picloud.services.work import Caller, Disguised, OutsideAnswers, ServiceError, Withheld, Work
 
 Answering = Callable[[str, str, list[Any]], Any]
 """``answering(service, function, args)`` answers a call, or raises the pool's ``ServiceError``."""
+AsKept = Callable[[str, str, list[Any]], list[Any]]
+"""``as_kept(app, function, args)`` are the arguments of a call as a record may keep them."""
+AsTold = Callable[[str, str, Any], Any]
+"""``as_told(app, function, answer)`` is the answer that a script got, from that which a record keeps."""
 
 
 class Door:
@@ -37,21 +41,29 @@ class Door:
             "topic": Topics(messaging.publish).functions,
         }
         self._outside: set[tuple[str, str]] = set()
+        self._forms: dict[str, tuple[AsKept, AsTold]] = {}
         self._works: dict[str, Work] = {}
         self._journal_bytes = journal_bytes
         self._recorders: dict[str, Recorder] = {}
         self._instead: dict[str, Answering] = {}
 
     def add(
-        self, service: str, functions: dict[str, Callable[..., Any]], *, outside: frozenset[str] = frozenset()
+        self,
+        service: str,
+        functions: dict[str, Callable[..., Any]],
+        *,
+        outside: frozenset[str] = frozenset(),
+        forms: tuple[AsKept, AsTold] | None = None,
     ) -> None:
-        """Let scripts call one more service.
+        """Let scripts call one more service; with secrets in its calls it has ``forms`` of them for records.
 
         The functions named in ``outside`` reach what no commit can take back. If the run is repeated because others
         got in its way, it meets the answers that it has got already.
         """
         self._services[service] = functions
         self._outside |= {(service, function) for function in outside}
+        if forms is not None:
+            self._forms[service] = forms
 
     def open(self, app: str, caller: Caller, again: OutsideAnswers | None = None) -> Work:
         """Begin the unit of work of a run; close it when the run is over.
@@ -82,6 +94,16 @@ class Door:
         self._works.pop(invocation, None)
         self._recorders.pop(invocation, None)
 
+    def as_kept(self, app: str, service: str, function: str, args: list[Any]) -> list[Any]:
+        """The arguments of a call as records have them; the same for those that it gets."""
+        form = self._forms.get(service)
+        return args if form is None else form[0](app, function, args)
+
+    def as_told(self, app: str, service: str, function: str, answer: Any) -> Any:
+        """The answer of a call as the script got it, from that which a record has."""
+        form = self._forms.get(service)
+        return answer if form is None else form[1](app, function, answer)
+
     def answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
         """The service's answer. Raises the pool's ``ServiceError`` with what the script is to be told."""
         instead = self._instead.get(request.invocation)
@@ -95,11 +117,17 @@ class Door:
             value = self._answer(request, service, function, args)
         except RefusedCall as refused:
             if recorder is not None:
-                recorder.refused(service, function, args, str(refused))
+                kept = self._kept(request, service, function, args)
+                recorder.refused(service, function, kept, str(refused), refused.thrown)
             raise
         if recorder is not None:
-            recorder.answered(service, function, args, value)
-        return value.value if type(value) is Withheld else value
+            recorded = value.recorded if type(value) is Disguised else value
+            recorder.answered(service, function, self._kept(request, service, function, args), recorded)
+        return value.value if type(value) is Withheld or type(value) is Disguised else value
+
+    def _kept(self, request: RunRequest, service: str, function: str, args: list[Any]) -> list[Any]:
+        work = self._works.get(request.invocation)
+        return args if work is None else self.as_kept(work.app, service, function, args)
 
     def _answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
         work = self._works.get(request.invocation)
@@ -111,7 +139,7 @@ class Door:
                 return _once(work, service, function, args, called)
             return called(work, *args)
         except ServiceError as error:
-            raise RefusedCall(str(error)) from error
+            raise RefusedCall(str(error), thrown=error.thrown) from error
         except TypeError as error:
             raise RefusedCall(f"{service}::{function} doesn't take {len(args)} arguments") from error
         except OUTAGE as error:

@@ -38,7 +38,8 @@ def as_kept(service: str, args: list[Any]) -> list[Any]:
 
 
 class RecordedCall(msgspec.Struct, frozen=True, array_like=True):
-    """A service call as it was made, and its answer: ``value``, or ``refusal`` if it was refused.
+    """A service call as it was made, and its answer: ``value``, or ``refusal`` if it was refused; ``value`` is then
+    what was thrown for it, if that was more than the text.
 
     A module's source is held by its hash alone (``sha256``). ``withheld`` tells that the answer was not to be kept;
     ``value`` is then what may be kept of it: of a secret the number of the version, or of each. Where a secret that the
@@ -142,9 +143,9 @@ class Recorder:
         else:
             self._keep(RecordedCall(service, function, args, value))
 
-    def refused(self, service: str, function: str, args: list[Any], why: str) -> None:
+    def refused(self, service: str, function: str, args: list[Any], why: str, thrown: Any = None) -> None:
         """Keep a call that was refused."""
-        self._keep(RecordedCall(service, function, as_kept(service, args), refusal=why))
+        self._keep(RecordedCall(service, function, as_kept(service, args), thrown, refusal=why))
 
     def journal(self, limits: Limits, readings: list[int], batch: Sequence[tuple[UUID, int]] = ()) -> Journal:
         """What was kept."""

@@ -34,6 +34,9 @@ READS: Final[dict[str, frozenset[str]]] = {
     "kv": frozenset({"get", "get_many", "list", "page"}),
     "modules": frozenset({"source"}),
     "secrets": frozenset({"get", "live"}),
+    "users": frozenset(
+        {"find", "get", "has_role", "list", "session", "sessions", "token", "tokens", "verify", "verify_code"}
+    ),
 }
 """Functions of services that change nothing in PiCloud; what isn't here counts as an effect of the run that calls it.
 An answer of the world outside can't be made up, so a call there that isn't recorded is refused like a read."""
@@ -83,13 +86,18 @@ class Repetition:
         self.beyond_record = False
         """Whether there was a call behind the part of the record that was kept."""
 
+    @property
+    def app(self) -> str:
+        """The app whose run it is."""
+        return self._past.app
+
     def answer(self, service: str, function: str, args: list[Any]) -> Any:
-        """Answer a call. Raises the pool's ``ServiceError`` for a refusal."""
+        """Answer a call, with its arguments as records keep them. Raises the pool's ``ServiceError`` for a refusal."""
         args = as_kept(service, args)
         try:
             value = self._answer(service, function, args)
         except RefusedCall as refused:
-            self.calls.append(RecordedCall(service, function, args, refusal=str(refused)))
+            self.calls.append(RecordedCall(service, function, args, refused.thrown, refusal=str(refused)))
             raise
         self.calls.append(RecordedCall(service, function, args, None if service == SECRETS else value))
         return value
@@ -120,7 +128,7 @@ class Repetition:
         if recorded.withheld:
             return self._withheld(asked, recorded.value)
         if recorded.refusal is not None:
-            raise RefusedCall(self.redaction.restored(recorded.refusal))
+            raise RefusedCall(self.redaction.restored(recorded.refusal), thrown=recorded.value)
         if recorded.sha256 is not None:
             return self._past.call(self._work, recorded)
         if recorded.service in self._past.functions and recorded.function not in READS[recorded.service]:

@@ -14,7 +14,11 @@ MAX_ASKED: Final = 1_000
 
 
 class ServiceError(Exception):
-    """A service refuses a call; the message is the script's error."""
+    """A service refuses a call; the message is the script's error, or what is ``thrown``, a plain value, if given."""
+
+    def __init__(self, message: str, *, thrown: Any = None) -> None:
+        super().__init__(message)
+        self.thrown = thrown
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,14 @@ class Withheld:
 
     value: Any = field(repr=False)
     kept: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disguised:
+    """A service's answer with a secret in it; the record keeps ``recorded``, which has something else in its place."""
+
+    value: Any
+    recorded: Any
 
 
 class Draft(Protocol):
