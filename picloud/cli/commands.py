@@ -33,6 +33,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("queues", "picloud.cli.queues", "List queues with their depths; purge one."),
         Entry("kv", "picloud.cli.keys", "Look into an app's keys and values; their history."),
         Entry("quotas", "picloud.cli.keys:quotas", "What an app keeps, and may keep."),
+        Entry("users", "picloud.cli.users", "List an app's users; create, disable, sign out or remove one."),
         Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
         Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
         Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),

@@ -25,6 +25,7 @@ DEFAULTS: Final[dict[str, Quota]] = {
     "docs": Quota(1_000_000, 1024 * 1024 * 1024),
     "files": Quota(100_000, 10 * 1024 * 1024 * 1024),
     "kv": Quota(1_000_000, 256 * 1024 * 1024),
+    "users": Quota(100_000, 256 * 1024 * 1024),
 }
 """What an app may keep unless it was told otherwise, by service."""
 

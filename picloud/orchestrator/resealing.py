@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import gevent
 import psycopg
@@ -27,6 +28,7 @@ from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.domain.route import Pattern, Route
 from picloud.domain.route_auth import Credential
 from picloud.domain.secret import Resealed, SealedVersion, Secret, about_secret
+from picloud.domain.users import about_subject
 from picloud.domain.vault import VAULT, VaultError
 from picloud.log.appender import Appender, StreamConflict
 from picloud.log.reader import read_head
@@ -34,7 +36,14 @@ from picloud.log.repository import collect, load
 from picloud.orchestrator.guards.guard import about_route
 from picloud.orchestrator.private_file import write_private
 from picloud.orchestrator.vault import KEY_BYTES, Vault, VaultKey, announce, key_of, known_keys, read_keys
-from picloud.projections.sealed import Holder, sealed_by_key, sealing_routes, secrets_of_all
+from picloud.projections.sealed import (
+    Holder,
+    reseal_subject,
+    sealed_by_key,
+    sealing_routes,
+    secrets_of_all,
+    stale_subjects,
+)
 from picloud.projections.tracking import read_position
 
 CATCH_UP_SECONDS: Final = 10.0
@@ -177,6 +186,23 @@ class _Resealing:
             yield self._settled(holder, self._secret, f"the secret {holder.name} of {holder.app}")
         for holder in sealing_routes(self._connection):
             yield self._settled(holder, self._route, f"the route {holder.name} of {holder.app}")
+        yield from self._subjects()
+
+    def _subjects(self) -> Iterator[int]:
+        """Seal users' keys anew: what they seal themselves stays as it is."""
+        after = UUID(int=0)
+        while stale := stale_subjects(self._connection, self._newest, after):
+            count = 0
+            for subject, sealed in stale:
+                about = about_subject(subject)
+                try:
+                    anew = self._vault.seal(self._vault.open(sealed, about=about), about=about)
+                except VaultError as error:
+                    self.unopened.append(Unopened(f"the key of the user {subject}", str(error)))
+                else:
+                    count += reseal_subject(self._connection, subject, sealed, anew)
+            yield count
+            after = stale[-1][0]
 
     def _settled(self, holder: Holder, attempt: Callable[[Holder], int], what: str) -> int:
         while True:

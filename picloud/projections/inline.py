@@ -17,6 +17,7 @@ from picloud.projections.outbox import CHANGE_ARGUMENTS, OutboxChange, change_ar
 from picloud.projections.projection import Change, Fact, Projection
 from picloud.projections.quotas import QuotasChange
 from picloud.projections.table import Column, Table
+from picloud.projections.users import UsersChange
 
 PENDING: Final = Table(
     name="pending",
@@ -88,6 +89,68 @@ QUOTA_LIMITS: Final = Table(
         Column("bytes", "bigint", nullable=True),
     ),
     key=("app", "service"),
+)
+
+ACCOUNTS: Final = Table(
+    name="accounts",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("id", "uuid"),
+        Column("mark", "text", collation="C"),
+        Column("version", "bigint"),
+        Column("epoch", "bigint"),
+        Column("sealed", "text"),
+        Column("password", "text", nullable=True),
+        Column("roles", "text[]"),
+        Column("disabled", "boolean"),
+        Column("registered", "timestamptz"),
+    ),
+    key=("app", "id"),
+    indexes=("UNIQUE accounts_mark ON {table} (app, mark)",),
+)
+USER_SESSIONS: Final = Table(
+    name="sessions",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("id", "uuid"),
+        Column("user_id", "uuid"),
+        Column("mark", "text", collation="C"),
+        Column("version", "bigint"),
+        Column("started", "timestamptz"),
+        Column("expires", "timestamptz"),
+        Column("until", "timestamptz"),
+        Column("idle_ms", "bigint"),
+        Column("sealed", "text", nullable=True),
+    ),
+    key=("app", "id"),
+    indexes=("UNIQUE sessions_mark ON {table} (app, mark)", "sessions_user ON {table} (app, user_id, started, id)"),
+)
+USER_TOKENS: Final = Table(
+    name="tokens",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("id", "uuid"),
+        Column("user_id", "uuid"),
+        Column("mark", "text", collation="C"),
+        Column("name", "text", collation="C"),
+        Column("issued", "timestamptz"),
+        Column("expires", "timestamptz", nullable=True),
+    ),
+    key=("app", "id"),
+    indexes=("UNIQUE tokens_mark ON {table} (app, mark)", "tokens_user ON {table} (app, user_id, issued, id)"),
+)
+USER_CODES: Final = Table(
+    name="codes",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("user_id", "uuid"),
+        Column("purpose", "text", collation="C"),
+        Column("id", "uuid"),
+        Column("mark", "text", collation="C"),
+        Column("expires", "timestamptz"),
+    ),
+    key=("app", "user_id", "purpose"),
+    indexes=("codes_id ON {table} (app, id)",),
 )
 
 
@@ -189,6 +252,32 @@ class Quotas(Projection):
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
         change = QuotasChange()
+        for recorded, event in facts:
+            change.add(event, recorded.metadata, recorded.at)
+        apply(connection, change, self.schema)
+        return Change()
+
+
+class Users(Projection):
+    """Accounts of apps' own users; see :mod:`picloud.projections.users`."""
+
+    name = "users"
+    version = 1
+    types = frozenset(event.__name__ for event in UsersChange.types)
+    tables = (ACCOUNTS, USER_SESSIONS, USER_TOKENS, USER_CODES, usage_table())
+    inline = True
+
+    def create(self, connection: psycopg.Connection) -> None:
+        """See :meth:`Projection.create`. Steps look rows up while the tables are filled: indexes come at once."""
+        super().create(connection)
+        super().create_indexes(connection)
+
+    def create_indexes(self, connection: psycopg.Connection) -> None:
+        """They are there."""
+
+    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
+        """See :meth:`Projection.fold`."""
+        change = UsersChange()
         for recorded, event in facts:
             change.add(event, recorded.metadata, recorded.at)
         apply(connection, change, self.schema)

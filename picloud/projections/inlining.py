@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Protocol
 from picloud.domain.metadata import Metadata
 from picloud.projections.kv import KvChange
 from picloud.projections.quotas import QuotasChange
+from picloud.projections.users import UsersChange
 
 
 class InlineChange(Protocol):
@@ -36,7 +37,7 @@ class InlineChange(Protocol):
         """
 
 
-KINDS: Final[tuple[type[InlineChange], ...]] = (QuotasChange, KvChange)
+KINDS: Final[tuple[type[InlineChange], ...]] = (QuotasChange, KvChange, UsersChange)
 """In the order in which the append calls them."""
 
 CHANGES: Final[dict[type, type[InlineChange]]] = {event: kind for kind in KINDS for event in kind.types}

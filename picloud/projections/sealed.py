@@ -1,9 +1,10 @@
-"""What is sealed with which key of the vault: secrets, and the secrets of routes, as the catalog has them."""
+"""What is sealed with which key of the vault: secrets, and those of routes, as the catalog has them; keys of users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import psycopg
 
@@ -17,6 +18,8 @@ _BY_KEY: Final = """
         SELECT split_part(version ->> 'sealed', '.', 2)
         FROM catalog.secrets, jsonb_array_elements(versions) AS version
         WHERE coalesce((version ->> 'until')::timestamptz > now(), true)
+        UNION ALL
+        SELECT split_part(sealed, '.', 2) FROM subjects.keys
     ) s
     GROUP BY key
     ORDER BY key
@@ -33,6 +36,15 @@ _ROUTES: Final = """
     WHERE settings::text LIKE '%"v1.%'
     ORDER BY app, path, method
 """
+
+_STALE_SUBJECTS: Final = """
+    SELECT id, sealed
+    FROM subjects.keys
+    WHERE id > %s AND split_part(sealed, '.', 2) <> %s
+    ORDER BY id
+    LIMIT 500
+"""
+_RESEAL_SUBJECT: Final = "UPDATE subjects.keys SET sealed = %s WHERE id = %s AND sealed = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +68,13 @@ def secrets_of_all(connection: psycopg.Connection) -> list[Holder]:
 def sealing_routes(connection: psycopg.Connection) -> list[Holder]:
     """Every route whose settings have something sealed in them."""
     return [Holder(*row) for row in connection.execute(_ROUTES).fetchall()]
+
+
+def stale_subjects(connection: psycopg.Connection, newest: str, after: UUID) -> list[tuple[UUID, str]]:
+    """Users' keys behind the one with the id ``after`` that another key than the ``newest`` seals, some at a time."""
+    return connection.execute(_STALE_SUBJECTS, (after, newest)).fetchall()
+
+
+def reseal_subject(connection: psycopg.Connection, subject: UUID, was: str, sealed: str) -> int:
+    """Put another cipher text in the place of one; 0 if it isn't there any more. Nothing of this is in the log."""
+    return connection.execute(_RESEAL_SUBJECT, (sealed, subject, was)).rowcount

@@ -37,6 +37,31 @@ SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
     "queue": {"send": (2, 3)},
     "secrets": {"get": (1,), "live": (1,)},
     "topic": {"publish": (2, 3)},
+    "users": {
+        "code": (1, 2),
+        "create_token": (1, 2),
+        "delete": (1,),
+        "end_session": (2,),
+        "end_sessions": (1,),
+        "find": (1,),
+        "get": (1,),
+        "has_role": (2,),
+        "list": (0, 1),
+        "register": (2, 3),
+        "revoke_token": (2,),
+        "send_code": (2,),
+        "session": (1,),
+        "sessions": (1,),
+        "set_password": (2,),
+        "sign_in": (2, 3),
+        "sign_out": (1,),
+        "start_session": (1, 2),
+        "token": (1,),
+        "tokens": (1,),
+        "update": (2,),
+        "verify": (2, 3),
+        "verify_code": (2, 3),
+    },
 }
 
 
@@ -111,6 +136,6 @@ def calling(service: str, function: str) -> Callable[..., Any]:
         try:
             return value_of(active_run(run).call(service, function, sent))
         except CallRefused as error:
-            raise thrown(str(error)) from None
+            raise thrown(str(error) if error.thrown is None else value_of(error.thrown)) from None
 
     return call

@@ -35,6 +35,7 @@ from picloud.http.api import (
     settings,
     tokens,
     triggers,
+    users,
 )
 from picloud.http.api.context import Context
 from picloud.http.api.operation import Operation, Resource
@@ -55,6 +56,7 @@ OPERATIONS: Final[list[Operation]] = [
     *settings.OPERATIONS,
     *messages.OPERATIONS,
     *queues.OPERATIONS,
+    *users.OPERATIONS,
     *invocations.OPERATIONS,
     *mail.OPERATIONS,
     *mails.OPERATIONS,

@@ -102,6 +102,19 @@ def test_a_new_key_seals_everything_anew_while_the_node_runs(node: LivingNode, s
         forget(path, session, old)
 
 
+def test_the_keys_of_users_are_sealed_anew_and_their_people_are_still_known(
+    node: LivingNode, session: psycopg.Connection
+) -> None:
+    path, dsn = node.node.config.vault_file, node.node.config.dsn
+    (old,) = known_keys(session)
+    ended(node, 'users::register("ada", "correct horse", #{data: #{n: 7}}); users::register("ben", "correct horse")')
+    done = rotate(path, dsn, session, ignored)
+    assert done.resealed == 4 + 3, "two users' keys, and that of marks"
+    forget(path, session, old)
+    _, seen = ended(node, 'users::verify("ada", "correct horse").data.n')
+    assert seen.reply.body.text == "7"
+
+
 def test_an_interrupted_rotation_goes_on_with_its_key(
     node: LivingNode, session: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

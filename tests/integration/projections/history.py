@@ -55,6 +55,21 @@ from picloud.domain.secret import Resealed, Secret
 from picloud.domain.setting import Kind, Setting
 from picloud.domain.tick import TickSkipped, due_text, tick_id
 from picloud.domain.trigger import Delivery
+from picloud.domain.users import (
+    UserChanged,
+    UserCodeIssued,
+    UserCodeUsed,
+    UserEvent,
+    UserPasswordSet,
+    UserRegistered,
+    UserRemoved,
+    UserSessionEnded,
+    UserSessionExtended,
+    UserSessionsEnded,
+    UserSessionStarted,
+    UserTokenIssued,
+    UserTokenRevoked,
+)
 from picloud.log.appender import Appender, Entry
 from picloud.log.repository import collect
 from picloud.projections.outbox import stands_alone
@@ -66,6 +81,18 @@ KEY_NAMES = ("TOKEN", "db.password", "rate")
 KINDS = ("cron", "topic", "queue", "dead_letter", "log")
 TEXTS = ("plain", "ünïcödé ☃ 𝕏", "tab\tand\nnewline", "zero\x00byte", '{braces},"quotes"\\back', "", "x" * 500)
 START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Person:
+    """A user of an app as the history knows them; ``owned`` are sessions, tokens and codes, with what ends each."""
+
+    id: UUID
+    app: str
+    version: int = 1
+    epoch: int = 1
+    disabled: bool = False
+    owned: list[tuple[UUID, type]] = field(default_factory=list)
 
 
 @dataclass
@@ -87,6 +114,7 @@ class History:
     keys: dict[UUID, int] = field(default_factory=dict)
     secrets: dict[tuple[str, str], Secret] = field(default_factory=dict)
     settings: dict[tuple[str, str], Setting] = field(default_factory=dict)
+    people: list[Person] = field(default_factory=list)
     rebuilds: list[UUID] = field(default_factory=list)
     jobs: dict[UUID, ReplayJob] = field(default_factory=dict)
     mails: dict[UUID, tuple[str, Mail]] = field(default_factory=dict)
@@ -115,6 +143,10 @@ class History:
             self._secret,
             self._setting,
             self._quota,
+            self._user,
+            self._user,
+            self._of_user,
+            self._of_user,
             self._rebuild,
             self._purge,
             self._reaction,
@@ -419,6 +451,76 @@ class History:
     def _reads(self) -> list[SecretRead]:
         names = self.random.sample(KEY_NAMES, self.random.choice((0, 0, 0, 1, 2)))
         return [SecretRead(name, self.random.randrange(1, 9), self.random.randrange(1, 4)) for name in names]
+
+    def _user(self) -> list[Entry]:
+        """An account is made, changed or removed."""
+        if len(self.people) < 6 or self.random.random() < 0.3:
+            person = Person(self.new_id(), self.random.choice(APPS))
+            self.people.append(person)
+            registered = UserRegistered(
+                originator_id=person.id,
+                originator_version=1,
+                mark=person.id.hex,
+                sealed="x" * self.random.randrange(9, 99),
+                roles=["admin"],
+            )
+            return [Entry(registered, self._metadata(person.app))]
+        person = self.random.choice(self.people)
+        person.version += 1
+        head = {"originator_id": person.id, "originator_version": person.version}
+        event: UserEvent
+        match self.random.randrange(7):
+            case 0 | 1:
+                event = UserChanged(**head, sealed="y" * self.random.randrange(9, 99), roles=["b", "a,{}"])
+            case 2:
+                event = UserChanged(**head, mark=f"{person.id.hex} {person.version}")
+            case 3:
+                person.epoch += not person.disabled
+                person.disabled = not person.disabled
+                event = UserChanged(**head, disabled=person.disabled)
+            case 4:
+                rehashed = self.random.random() < 0.5
+                person.epoch += not rehashed
+                event = UserPasswordSet(**head, password="sealed", rehashed=rehashed)
+            case 5:
+                person.epoch += 1
+                event = UserSessionsEnded(**head)
+            case _:
+                self.people.remove(person)
+                event = UserRemoved(**head)
+        return [Entry(event, self._metadata(person.app))]
+
+    def _of_user(self) -> list[Entry]:
+        """Something of an account's begins or ends."""
+        if not self.people:
+            return self._user()
+        person = self.random.choice(self.people)
+        head: dict[str, Any] = {"originator_id": self.new_id(), "originator_version": 1, "user": person.id}
+        event: UserEvent
+        if person.owned and self.random.random() < 0.4:
+            stream, ends = person.owned.pop(self.random.randrange(len(person.owned)))
+            head = {"originator_id": stream, "originator_version": 2}
+            if ends is UserSessionExtended:
+                event = UserSessionExtended(**head, until=self.now + timedelta(days=self.random.randrange(9)))
+            else:
+                event = ends(**head)
+            return [Entry(event, self._metadata(person.app))]
+        head["mark"] = head["originator_id"].hex
+        expires = self.now + timedelta(days=self.random.choice([1, 365]))
+        kind = self.random.randrange(4)
+        if kind == 0 or person.disabled:
+            event = UserTokenIssued(**head, name="ci", expires=self.random.choice([None, expires]))
+            person.owned.append((event.originator_id, UserTokenRevoked))
+        elif kind == 1:
+            purpose = self.random.choice(["sign-in", "reset"])
+            event = UserCodeIssued(**head, epoch=person.epoch, purpose=purpose, expires=expires)
+            person.owned.append((event.originator_id, UserCodeUsed))
+        else:
+            event = UserSessionStarted(
+                **head, epoch=person.epoch, expires=expires, until=expires, idle_ms=1_000, sealed="z"
+            )
+            person.owned.append((event.originator_id, self.random.choice([UserSessionEnded, UserSessionExtended])))
+        return [Entry(event, self._metadata(person.app))]
 
     def _rebuild(self) -> list[Entry]:
         if not self.rebuilds:

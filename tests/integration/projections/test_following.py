@@ -162,7 +162,7 @@ def test_the_rows_do_not_depend_on_where_the_pages_end(fresh_dsn: str, appender:
 
 def test_histories_leave_no_table_empty_of_which_they_are_to_prove_something(databases: Databases) -> None:
     filled: set[str] = set()
-    for seed in range(3):
+    for seed in range(5):
         dsn = databases.migrated()
         appender = Appender(dsn)
         appender.start()
