@@ -20,6 +20,7 @@ from picloud.cli.target import Target, with_target
 _JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 _WAIT = click.option("--wait/--no-wait", default=True, help="Wait for its end, and show it.")
 _LONGEST_WAIT: Final = 20
+_PRIVATE: Final = "private: sealed in the log, and shown to nobody"
 """Seconds. Shorter than what clients and proxies give up after."""
 _STATES: Final = ["pending", "running", "retrying", "succeeded", "dead", "cancelled"]
 
@@ -112,7 +113,7 @@ def _facts(whole: dict[str, Any]) -> None:
         ("params", _pairs(asked["params"])),
         ("query", _pairs(asked["query"])),
         ("headers", _pairs(asked["headers"])),
-        ("body", _content(asked["body"])),
+        ("body", _content(asked["body"]) if asked.get("sealed") is None else _PRIVATE),
         ("event", _pairs(event["attributes"])),
         ("data", _content(event["data"])),
     ]
@@ -181,7 +182,7 @@ def _reply(reply: dict[str, Any]) -> None:
     click.echo(click.style(f"\nanswer {reply['status']}{thrown}", bold=True))
     for name, value in reply["headers"]:
         click.echo(f"  {name}: {value}")
-    if shown := _content(reply["body"]):
+    if shown := _content(reply["body"]) if reply.get("sealed") is None else _PRIVATE:
         click.echo(f"  {shown}")
 
 

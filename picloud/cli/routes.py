@@ -124,6 +124,7 @@ def showing(target: Target, app: str, route: str, as_json: bool) -> None:
 @with_retry_options
 @click.option("--timeout", metavar="DURATION", help="Wall time of one run; 'none' takes the limit away.")
 @click.option("--operations", metavar="N", help="Operations of one run; 'none' takes the limit away.")
+@click.option("--private/--not-private", default=None, help="Seal what is asked and answered in the log.")
 @_JSON
 @with_target
 def setting(target: Target, app: str, route: str, as_json: bool, **options: Any) -> None:
@@ -219,6 +220,8 @@ def _limits_asked(options: dict[str, Any]) -> dict[str, Any]:
             asked[name] = None if options[name] == _NOTHING else _whole(options[name], name)
     if options["timeout"] is not None:
         asked["timeout"] = None if options["timeout"] == _NOTHING else options["timeout"]
+    if options["private"] is not None:
+        asked["private"] = options["private"]
     return asked
 
 
@@ -272,7 +275,7 @@ def _limits(item: dict[str, Any]) -> str:
 
 def _shown(item: dict[str, Any]) -> None:
     for name, value in item.items():
-        if name in ("method", "path") or value is None:
+        if name in ("method", "path") or value is None or value is False:
             continue
         said = value
         if isinstance(value, dict):
@@ -280,4 +283,6 @@ def _shown(item: dict[str, Any]) -> None:
             said = " ".join(
                 f"{key}={','.join(part) if isinstance(part, list) else part}" for key, part in parts.items()
             )
+        elif value is True:
+            said = "yes"
         click.echo(f"{name:16}{said}")

@@ -50,7 +50,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class HttpInput:
-    """A request to a script's endpoint: ``params`` of the path; of ``query`` and ``headers`` the last of each name."""
+    """A request to a script's endpoint: ``params`` of the path; of ``query`` and ``headers`` the last of each name.
+
+    On a private route query, headers and body are ``sealed`` as one, and empty here.
+    """
 
     method: str
     path: str
@@ -58,6 +61,7 @@ class HttpInput:
     query: dict[str, str]
     headers: dict[str, str]
     body: Content
+    sealed: Content | None = None
 
 
 NO_REQUEST: Final = HttpInput("", "", {}, {}, {}, Content())
@@ -155,11 +159,15 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The script's answer, shaped as an HTTP response whatever the trigger was."""
+    """The script's answer, shaped as an HTTP response whatever the trigger was.
+
+    On a private route headers and body are ``sealed`` as one, and empty here.
+    """
 
     status: int
     headers: list[tuple[str, str]]
     body: Content
+    sealed: Content | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -461,8 +469,13 @@ def replay(
 ) -> tuple[Replayed, Requested]:
     """Make a new invocation from an ended one's input, on the given version; ``body`` takes the place of the input's.
 
-    Raises :class:`Conflict` if it goes on.
+    Raises :class:`Conflict` if it goes on, or is private and was to have another body.
     """
+    if body is not None and state.requested.input.sealed is not None:
+        raise Conflict(
+            f"the input of invocation {state.id} is private: it can be run again as it was, and not with another body",
+            field="body",
+        )
     if not state.ended:
         raise Conflict(
             f"invocation {state.id} can't be replayed yet: it is {state.state}",

@@ -135,7 +135,8 @@ class RouteSettings:
     """See the module. What is None or 0 is not there.
 
     ``concurrency`` is how many synchronous calls run at a time; as many asynchronous ones do, and the rest waits.
-    ``retry`` is for asynchronous calls: who waits for an answer gets that of the first run.
+    ``retry`` is for asynchronous calls: who waits for an answer gets that of the first run. What is asked of a
+    ``private`` route and what it answers is sealed in the log.
     """
 
     auth: Auth | None = None
@@ -144,6 +145,7 @@ class RouteSettings:
     cors: Cors | None = None
     retry: RetryPolicy = RetryPolicy()
     limits: RunLimits = RunLimits()
+    private: bool = False
 
     def check(self) -> RouteSettings:
         """Return it if it can be kept. Raises :class:`Invalid` or :class:`Conflict`."""

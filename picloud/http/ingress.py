@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ import psycopg
 
 from picloud.domain.errors import Disabled, Invalid
 from picloud.domain.flow import Flow
-from picloud.domain.invocation import HttpInput, RunLimits, State, Trigger
+from picloud.domain.invocation import Content, HttpInput, RunLimits, State, Trigger
 from picloud.domain.route import Durability
 from picloud.http.cors import answer_preflight, is_preflight, say_who_may_read
 from picloud.http.gate import Gate
@@ -109,7 +110,7 @@ class Ingress:
             call = Call(
                 script=route.script,
                 trigger=Trigger("http", route.title),
-                input=HttpInput(req.method, path, match.params, query, headers, pack(body, self._node.sessions)),
+                input=self._input(guard, HttpInput(req.method, path, match.params, query, headers, Content()), body),
                 actor=f"http:{route.title}",
                 correlation_id=correlation_of(environ.get("HTTP_TRACEPARENT")),
                 retry=retry,
@@ -152,6 +153,12 @@ class Ingress:
             _accepted(resp, outcome, prefer)
         else:
             _answer(resp, outcome, own_cors=guard is None or guard.settings.cors is None)
+
+    def _input(self, guard: Guard | None, asked: HttpInput, body: bytes) -> HttpInput:
+        """The request as it goes into the log: sealed, if the route is private."""
+        if guard is not None and guard.settings.private:
+            return self._node.privacy.sealed_input(asked, body)
+        return replace(asked, body=pack(body, self._node.sessions))
 
     def _outcome(self, call: Call, route: RouteEntry, resp: falcon.Response, prefer: Preferences) -> Outcome | UUID:
         """What came of the call, or the id of its invocation if the client prefers not to wait (any longer)."""

@@ -11,7 +11,7 @@ Nothing is appended to the log. A repeated run takes a slot as others do, and fe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import structlog
 from picloud.domain.errors import Conflict, NotFound
 from picloud.domain.invocation import AttemptFailed, Invocation, SecretRead, Started, Succeeded, evolve
 from picloud.domain.kv import KeyEvent
+from picloud.domain.vault import VaultError
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, LogLine, Repeat, Reply, Result, RunError, RunRequest, Trace
 from picloud.log.contents import ContentMissing, unpack
@@ -28,6 +29,7 @@ from picloud.log.ids import new_id
 from picloud.log.reader import RecordedEvent, read_span, read_stream
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.journal import Journal, UnreadableJournal, unpacked
+from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.repetition import Effect, Past, PastSecrets, Repetition
 from picloud.orchestrator.report import Ended, Inspection, Traced, difference, ended, same_end, why_not, without_secrets
 from picloud.orchestrator.runner import Runner
@@ -107,6 +109,7 @@ class Inspector:
         door: Door,
         slots: Slots,
         secrets: Secrets,
+        privacy: Privacy,
     ) -> None:
         self._sessions = sessions
         self._runner = runner
@@ -114,6 +117,7 @@ class Inspector:
         self._door = door
         self._slots = slots
         self._secrets = secrets
+        self._privacy = privacy
         self._running = 0
 
     def inspect(self, stream: Sequence[RecordedEvent], wanted: Wanted) -> Inspection:
@@ -143,7 +147,14 @@ class Inspector:
         now = without_secrets(ended(result, past.effects(repetition.calls)), repetition.redaction)
         notes += dict.fromkeys(repetition.unknown)
         reason = why_not(record, now, journal, repetition, result)
-        traced = again.traced(wanted.trace, result, notes) if wanted.trace is not None else None
+        traced = None
+        if state.requested.input.sealed is not None:
+            notes.append(
+                "the route is private: what was answered is compared, and neither that nor the steps are shown."
+            )
+            record, now = _without_answer(record), _without_answer(now)
+        elif wanted.trace is not None:
+            traced = again.traced(wanted.trace, result, notes)
         _log.info(
             "inspection.ran", invocation=str(state.id), attempt=state.attempt, other_script=wanted.source is not None
         )
@@ -187,7 +198,13 @@ class Inspector:
 
     def run(self, request: RunRequest, repetition: Repetition) -> Result:
         """Run it, with the repetition for services."""
-        with self._door.answering(request.invocation, repetition.answer):
+
+        def answer(service: str, function: str, args: list[Any]) -> Any:
+            kept = self._door.as_kept(repetition.app, service, function, args)
+            answer = repetition.answer(service, function, kept)
+            return self._door.as_told(repetition.app, service, function, answer)
+
+        with self._door.answering(request.invocation, answer):
             try:
                 result = self._pool.run(request)
             except ExecutorDied as died:
@@ -211,8 +228,8 @@ class Inspector:
                 return None, [f"the attempt was lost with its node, and with it all that it had done. {as_of}"]
             return None, [f"no journal was kept of the attempt (PICLOUD_JOURNAL_BYTES, or an earlier version). {as_of}"]
         try:
-            journal = unpacked(unpack(event.journal, self._sessions))
-        except (UnreadableJournal, ContentMissing) as error:
+            journal = unpacked(self._privacy.opened_record(unpack(event.journal, self._sessions)))
+        except (UnreadableJournal, ContentMissing, VaultError) as error:
             return None, [f"the attempt's journal can't be read: {error}. {as_of}"]
         notes = []
         if len(journal.batch) > 1:
@@ -229,7 +246,8 @@ class Inspector:
         logs = [LogLine(line.level, line.message, line.at_ms, 0, line.line, line.fields) for line in event.logs]
         usage = event.usage
         if isinstance(event, Succeeded):
-            reply = Reply(event.reply.status, event.reply.headers, unpack(event.reply.body, self._sessions))
+            answer = self._privacy.answer(event.reply)
+            reply = Reply(answer.status, answer.headers, answer.body)
             return Ended(
                 succeeded=True,
                 reply=reply,
@@ -337,6 +355,10 @@ def _numbers(reads: Sequence[SecretRead]) -> dict[str, list[int]]:
     for read in reads:
         numbers[read.name] = sorted([*numbers.get(read.name, []), read.number], reverse=True)
     return numbers
+
+
+def _without_answer(end: Ended) -> Ended:
+    return end if end.reply is None else replace(end, reply=Reply(end.reply.status, [], b""))
 
 
 def _attempt_of(stream: Sequence[RecordedEvent], number: int | None) -> _Attempt:

@@ -36,6 +36,7 @@ from picloud.orchestrator.catalog import ScriptEntry
 from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox, Waiter
 from picloud.orchestrator.outcome import Outcome, outcome_of
+from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
@@ -103,6 +104,7 @@ class Invoker:
         inbox: Inbox,
         slots: Slots,
         runner: Runner,
+        privacy: Privacy,
     ) -> None:
         self._appender = appender
         self._sessions = sessions
@@ -110,6 +112,7 @@ class Invoker:
         self._inbox = inbox
         self._slots = slots
         self._runner = runner
+        self._privacy = privacy
 
     def call(self, call: Call, *, durability: Durability, timeout: float) -> Outcome:
         """Run the script and wait for the end, ``timeout`` seconds at most.
@@ -175,8 +178,7 @@ class Invoker:
             return None
         requested = stream[0].event
         assert isinstance(requested, Requested)
-        was, given = requested.input, call.input
-        if (was.method, was.path, was.query, was.body) != (given.method, given.path, given.query, given.body):
+        if not self._privacy.same_input(requested.input, call.input):
             raise KeyReused(invocation)
         return invocation
 
@@ -229,7 +231,7 @@ class Invoker:
         while waiter.wait(deadline):
             with self._sessions.session() as connection:
                 stream = read_stream(connection, invocation)
-            outcome = outcome_of(stream, self._sessions)
+            outcome = outcome_of(stream, self._privacy.answer)
             if outcome is not None:
                 return outcome
         raise NoAnswerYet(invocation)

@@ -16,11 +16,13 @@ from picloud.orchestrator.catalog import Catalog
 from picloud.orchestrator.dispatcher import Dispatcher
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.guards import Guards
+from picloud.orchestrator.hasher import Hasher
 from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.inspection import Inspector
 from picloud.orchestrator.invoker import Invoker
 from picloud.orchestrator.messaging import Messaging
+from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
@@ -36,6 +38,7 @@ from picloud.services.http.service import SERVICE as HTTP
 from picloud.services.http.service import Http
 from picloud.services.invoke import Invoke
 from picloud.services.secrets import Secrets
+from picloud.services.users import Users
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +59,7 @@ class Node:
         self.slots = Slots(2 * config.executors * config.runs)
         self.identity = Identity(config.dsn, self.appender, capacity=self.slots.capacity)
         self.vault = Vault(config.vault_file)
+        self.privacy = Privacy(self.vault, self.sessions)
         self.guards = Guards(self.vault, self.sessions, config.dsn)
         self.catalog = Catalog(self.sessions, self.listener, self.guards)
         self.inbox = Inbox(self.listener)
@@ -89,6 +93,7 @@ class Node:
             limits=limits,
             keep_all_journals=config.journal == "all",
             programs=self.programs,
+            privacy=self.privacy,
         )
         self.invoker = Invoker(
             appender=self.appender,
@@ -97,6 +102,7 @@ class Node:
             inbox=self.inbox,
             slots=self.slots,
             runner=self.runner,
+            privacy=self.privacy,
         )
         self.calls = Calls(
             appender=self.appender,
@@ -119,6 +125,9 @@ class Node:
             per_day=config.mail_per_day,
         )
         self.door.add("email", email.functions)
+        self.hasher = Hasher()
+        self.users = Users(self.sessions, self.vault, self.hasher, email.send)
+        self.door.add("users", self.users.functions, forms=(self.users.as_kept, self.users.as_told))
         self.inspector = Inspector(
             sessions=self.sessions,
             runner=self.runner,
@@ -126,6 +135,7 @@ class Node:
             door=self.door,
             slots=self.slots,
             secrets=secrets,
+            privacy=self.privacy,
         )
         self.dispatcher = Dispatcher(
             sessions=self.sessions,
@@ -165,6 +175,7 @@ class Node:
         self.dispatcher.stop()
         finished = self.slots.wait_empty(grace)
         self.pool.stop(0.5)
+        self.hasher.stop()
         if not finished:
             self.slots.wait_empty(2.0)
         self.identity.retire()

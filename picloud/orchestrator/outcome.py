@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from picloud.domain.invocation import AttemptFailed, Cancelled, DeadLettered, RunError, State, Succeeded
-from picloud.log.contents import unpack
+from picloud.domain.invocation import AttemptFailed, Cancelled, DeadLettered, Reply, RunError, State, Succeeded
 from picloud.log.reader import RecordedEvent
-from picloud.postgres.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Outcome:
     reason: str = ""
 
 
-def outcome_of(stream: Sequence[RecordedEvent], sessions: Sessions) -> Outcome | None:
+def outcome_of(stream: Sequence[RecordedEvent], answer_of: Callable[[Reply], Answer]) -> Outcome | None:
     """The outcome that the stream's events tell, or None if the invocation goes on."""
     error: RunError | None = None
     for recorded in stream:
@@ -40,9 +38,7 @@ def outcome_of(stream: Sequence[RecordedEvent], sessions: Sessions) -> Outcome |
             case AttemptFailed() as failed:
                 error = failed.error
             case Succeeded() as succeeded:
-                reply = succeeded.reply
-                answer = Answer(reply.status, reply.headers, unpack(reply.body, sessions))
-                return Outcome(recorded.stream_id, State.SUCCEEDED, answer)
+                return Outcome(recorded.stream_id, State.SUCCEEDED, answer_of(succeeded.reply))
             case DeadLettered() as dead:
                 return Outcome(recorded.stream_id, State.DEAD, error=error, reason=dead.reason)
             case Cancelled() as cancelled:

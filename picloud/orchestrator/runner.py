@@ -28,7 +28,6 @@ from picloud.domain.invocation import (
     Invocation,
     InvocationEvent,
     LogLine,
-    Reply,
     Requested,
     RunError,
     SecretRead,
@@ -37,16 +36,18 @@ from picloud.domain.invocation import (
     Usage,
 )
 from picloud.domain.metadata import Metadata
+from picloud.domain.vault import VaultError
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, Result, RunRequest
 from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict
-from picloud.log.contents import get_content, pack, put_content, store, unpack
+from picloud.log.contents import get_content, put_content, store, unpack
 from picloud.log.reader import read_stream
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.journal import Recorder
 from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer, Outcome
+from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
@@ -87,6 +88,7 @@ class Runner:
         slots: Slots,
         limits: Limits,
         programs: Programs,
+        privacy: Privacy,
         keep_all_journals: bool = False,
     ) -> None:
         """Journals of runs that ended well are kept only with ``keep_all_journals``."""
@@ -98,6 +100,7 @@ class Runner:
         self._slots = slots
         self._limits = limits
         self._programs = programs
+        self._privacy = privacy
         self._turns = Turns()
         self._keep_all = keep_all_journals
 
@@ -195,6 +198,10 @@ class Runner:
             return Attempt(self._failed(state, lost))
         except (*OUTAGE, DatabaseLost) as error:
             failure = Failure(error=RunError("DatabaseLost", str(error).strip()), lost=True)
+        except VaultError as error:
+            failure = Failure(
+                error=RunError("VaultClosed", f"the request is private, and can't be opened here: {error}")
+            )
         except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
             _log.exception("run.failed", invocation=str(state.id), attempt=state.attempt)
             failure = Failure(error=RunError("InternalError", f"this is a fault of PiCloud: {type(error).__name__}"))
@@ -210,7 +217,8 @@ class Runner:
         if not recorder.keeps:
             return None
         members = [(member.id, member.attempt) for member in batch]
-        packed = recorder.journal(self._limits_of(state), readings, members).packed()
+        plain = recorder.journal(self._limits_of(state), readings, members).packed()
+        packed = self._privacy.record(state.requested.input, plain)
         if len(packed) > JOURNAL_INLINE:
             try:
                 with self._sessions.session() as connection:
@@ -284,14 +292,15 @@ class Runner:
             if requested.ordering_key:
                 told["ordering_key"] = requested.ordering_key
             return {"event": told | {"content_type": event.content_type, "body": unpack(event.data, self._sessions)}}
+        private = self._privacy.opened_input(asked)
         return {
             "request": {
                 "method": asked.method,
                 "path": asked.path,
                 "params": asked.params,
-                "query": asked.query,
-                "headers": asked.headers,
-                "body": unpack(asked.body, self._sessions),
+                "query": private.query,
+                "headers": private.headers,
+                "body": private.body,
                 "auth": asdict(requested.auth) if requested.auth is not None else None,
             }
         }
@@ -316,7 +325,8 @@ class Runner:
         usage = Usage(clock_ms=clock_ms, duration_us=result.wall_us, cpu_us=result.cpu_us, operations=result.operations)
         logs = [LogLine(line.level, line.message, line.at_ms, line.line, line.fields) for line in result.logs]
         if result.reply is not None:
-            reply = Reply(result.reply.status, result.reply.headers, pack(result.reply.body, self._sessions))
+            answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
+            reply = self._privacy.reply(state.requested.input, answer)
             # An answer that was thrown is an outcome, but the script gave its work up: nothing of it is kept.
             kept = [] if result.thrown else work.effects()
             if kept:
@@ -332,7 +342,6 @@ class Runner:
             )
             if self._keep_all:
                 ended = replace(ended, journal=journal)
-            answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
             return Attempt([ended], kept, answer, journal, work.outside)
         assert result.error is not None
         error = result.error

@@ -108,6 +108,11 @@ class RouteSettingsIn(Schema):
     retry = fields.Nested(RetryIn, allow_none=True)
     timeout = fields.Str(allow_none=True, validate=_DURATION, metadata={"description": "Of one run, such as `5s`."})
     operations = fields.Int(allow_none=True, strict=True, validate=validate.Range(1, MAX_INTEGER))
+    private = fields.Bool(
+        truthy={True},
+        falsy={False},
+        metadata={"description": "Seal what is asked and answered; only the vault's key opens it in the log."},
+    )
 
 
 class RouteOut(Schema):
@@ -126,6 +131,7 @@ class RouteOut(Schema):
     retry = fields.Nested(RetryOut, required=True)
     timeout = fields.Str(required=True, allow_none=True)
     operations = fields.Int(required=True, allow_none=True)
+    private = fields.Bool(required=True)
 
 
 class RouteList(Schema):

@@ -47,6 +47,8 @@ def changed(body: Mapping[str, Any]) -> Callable[[RouteSettings], RouteSettings]
         given["cors"] = None if body["cors"] is None else _cors(body["cors"])
     if "retry" in body:
         given["retry"] = RetryPolicy() if body["retry"] is None else retry_policy(body["retry"])
+    if "private" in body:
+        given["private"] = body["private"]
     limits: dict[str, int] = {}
     if "timeout" in body:
         limits["wall_ms"] = parse_duration(body["timeout"], field="timeout", least_ms=1) if body["timeout"] else 0
@@ -81,6 +83,7 @@ def shown(settings: RouteSettings) -> dict[str, Any]:
         "retry": shown_retry(settings.retry),
         "timeout": format_duration(limits.wall_ms) if limits.wall_ms else None,
         "operations": limits.operations or None,
+        "private": settings.private,
     }
 
 

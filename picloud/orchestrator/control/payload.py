@@ -19,6 +19,8 @@ def edited(edit: Edit, asked: Requested, sessions: Sessions) -> Content | None:
     """
     if edit.patch is None:
         return edit.body
+    if asked.input.sealed is not None:
+        raise Conflict("its input is private: it can be run again as it was, and not patched", field="patch")
     payload = unpack(asked.input.body if asked.event is None else asked.event.data, sessions)
     try:
         merged = merge(json.loads(payload), json.loads(edit.patch))
