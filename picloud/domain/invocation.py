@@ -1,8 +1,10 @@
 """An invocation: one request to run a script, from its acceptance to its one outcome.
 
-States: ``pending → running → succeeded | retrying → running … | dead | cancelled``. The functions here decide; they
-take the state, the time and the randomness as arguments and return events. The log's key on (stream, version) is the
-fence: whoever decides on an old state appends at a version that is taken, and is refused.
+States: ``pending → running → succeeded | retrying → running … | suspended → running … | dead | cancelled``. A run may
+pass checkpoints (a durable step, a long sleep, a wait for a message): what it did up to one is committed, and a further
+run goes on behind it. The functions here decide; they take the state, the time and the randomness as arguments and
+return events. The log's key on (stream, version) is the fence: whoever decides on an old state appends at a version
+that is taken, and is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ from picloud.domain.flow import Flow
 
 MAX_DEPTH: Final = 16
 MAX_LOSSES: Final = 3
-"""So many times a run that was lost with its executor or node is taken up again before the invocation dies."""
+"""So many times a run that was lost with its executor or node is taken up again before the invocation dies. A
+checkpoint begins the count anew: it is progress."""
+MAX_CHECKPOINTS: Final = 1_000
+"""Steps, sleeps and waits of one invocation."""
+_PARTS: Final = 10_000
+"""More than an invocation has failures."""
 
 
 class State(StrEnum):
@@ -28,6 +35,7 @@ class State(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
     RETRYING = "retrying"
+    SUSPENDED = "suspended"
     SUCCEEDED = "succeeded"
     DEAD = "dead"
     CANCELLED = "cancelled"
@@ -193,6 +201,26 @@ class SecretRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of a run up to a checkpoint, as it has to be repeated.
+
+    ``made`` counts the calls of each service up to its end, those inside of steps too.
+
+    ``attempt``, ``clock_ms`` and ``seed`` are those of the run that made the first checkpoint: every further run of the
+    script begins with them. ``calls`` are the calls of services since the checkpoint before, of ``size`` bytes
+    (``orchestrator/journal.py``); ``readings`` are those of ``timestamp()``.
+    """
+
+    attempt: int
+    clock_ms: int
+    seed: int
+    calls: Content
+    size: int
+    readings: list[int] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
     """The invocation was accepted; a run is due at once, or at ``due``.
 
@@ -258,6 +286,73 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepCompleted:
+    """A durable step is done; what the run did so far is in the same commit, and no further run does it again.
+
+    ``number`` counts the invocation's checkpoints from 1. The step's value is among the calls of the stretch. The step
+    itself took ``duration_us``; ``usage`` is that of the run up to here, as far as it is known; ``secrets`` are those
+    that it read since the checkpoint before.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    attempt: int
+    name: str
+    number: int
+    stretch: Stretch
+    duration_us: int = 0
+    effects: int = 0
+    usage: Usage = Usage()
+    logs: list[LogLine] = field(default_factory=list)
+    secrets: list[SecretRead] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """The run ended to go on ``until`` then, or when a message comes whose topic fits ``topic`` and whose data
+    ``filter``; without a topic it only sleeps. What it did so far is in the same commit.
+
+    ``asked`` is for how long, in the script's words: the next run must ask the same.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    attempt: int
+    number: int
+    until: datetime
+    asked: str
+    stretch: Stretch
+    topic: str = ""
+    filter: dict[str, object] = field(default_factory=dict)
+    effects: int = 0
+    usage: Usage = Usage()
+    logs: list[LogLine] = field(default_factory=list)
+    secrets: list[SecretRead] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitedFor:
+    """The message that a run waited for: ``sent_at`` as scripts see times."""
+
+    id: UUID
+    topic: str
+    data: Content
+    content_type: str
+    sent_at: str
+    ordering_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """The message that the suspended run of that ``attempt`` waits for came: it goes on at once."""
+
+    originator_id: UUID
+    originator_version: int
+    attempt: int
+    message: WaitedFor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
     """A run ended with an answer, and its effects, if any, are in the same commit.
 
@@ -312,7 +407,19 @@ class Discarded:
     reason: str
 
 
-InvocationEvent = Requested | Started | AttemptFailed | Succeeded | DeadLettered | Cancelled | Replayed | Discarded
+Checkpoint = StepCompleted | Suspended
+InvocationEvent = (
+    Requested
+    | Started
+    | Checkpoint
+    | Resumed
+    | AttemptFailed
+    | Succeeded
+    | DeadLettered
+    | Cancelled
+    | Replayed
+    | Discarded
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,11 +435,36 @@ class Invocation:
     losses: int = 0
     node: UUID | None = None
     discarded: bool = False
+    checkpoints: tuple[Checkpoint, ...] = ()
+    waited_for: WaitedFor | None = None
+    """The message that ended the wait which the last checkpoint is."""
 
     @property
     def ended(self) -> bool:
         """Whether no further run will come."""
         return self.state in ENDED
+
+    @property
+    def first_stretch(self) -> Stretch | None:
+        """What every further run begins with; None before the first checkpoint."""
+        return self.checkpoints[0].stretch if self.checkpoints else None
+
+    @property
+    def suspension(self) -> Suspended | None:
+        """The sleep or wait behind which the next run goes on; None if the last checkpoint isn't one."""
+        last = self.checkpoints[-1] if self.checkpoints else None
+        return last if isinstance(last, Suspended) else None
+
+    @property
+    def part(self) -> int:
+        """A number for what the next run does behind the last checkpoint: the same if that is lost and done again,
+        another one behind a further checkpoint or a failure."""
+        return self.failures + 1 + len(self.checkpoints) * _PARTS
+
+    @property
+    def expires(self) -> datetime | None:
+        """When no run starts any more. What has passed a checkpoint has begun in time."""
+        return None if self.checkpoints else self.requested.expires
 
 
 def evolve(state: Invocation | None, event: InvocationEvent) -> Invocation:
@@ -353,6 +485,20 @@ def evolve(state: Invocation | None, event: InvocationEvent) -> Invocation:
                 failures=state.failures + (not event.lost),
                 losses=state.losses + event.lost,
             )
+        case StepCompleted():
+            return replace(state, version=version, losses=0, checkpoints=(*state.checkpoints, event), waited_for=None)
+        case Suspended():
+            return replace(
+                state,
+                version=version,
+                state=State.SUSPENDED,
+                node=None,
+                losses=0,
+                checkpoints=(*state.checkpoints, event),
+                waited_for=None,
+            )
+        case Resumed():
+            return replace(state, version=version, state=State.PENDING, waited_for=event.message)
         case Succeeded():
             return replace(state, version=version, state=State.SUCCEEDED, node=None)
         case DeadLettered():
@@ -367,9 +513,83 @@ def evolve(state: Invocation | None, event: InvocationEvent) -> Invocation:
 
 def start(state: Invocation, node: UUID) -> Started:
     """Take the invocation up on ``node``. Raises :class:`Conflict` unless it waits for a run."""
-    if state.state not in (State.PENDING, State.RETRYING):
+    if state.state not in (State.PENDING, State.RETRYING, State.SUSPENDED):
         raise Conflict(f"invocation {state.id} can't start: it is {state.state}")
     return Started(originator_id=state.id, originator_version=state.version + 1, attempt=state.attempt + 1, node=node)
+
+
+def complete_step(
+    state: Invocation,
+    name: str,
+    stretch: Stretch,
+    *,
+    duration_us: int = 0,
+    effects: int = 0,
+    usage: Usage = Usage(),
+    logs: Sequence[LogLine] = (),
+    secrets: Sequence[SecretRead] = (),
+) -> StepCompleted:
+    """The running attempt has done a durable step, and goes on. Raises :class:`Conflict` unless it runs."""
+    _check_running(state)
+    return StepCompleted(
+        originator_id=state.id,
+        originator_version=state.version + 1,
+        attempt=state.attempt,
+        name=name,
+        number=len(state.checkpoints) + 1,
+        stretch=stretch,
+        duration_us=duration_us,
+        effects=effects,
+        usage=usage,
+        logs=list(logs),
+        secrets=list(secrets),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a run is suspended for: ``asked`` is the time in the script's words, ``topic`` empty for a sleep."""
+
+    until: datetime
+    asked: str
+    topic: str = ""
+    filter: dict[str, object] = field(default_factory=dict)
+
+
+def suspend(
+    state: Invocation,
+    wait: Wait,
+    stretch: Stretch,
+    *,
+    effects: int = 0,
+    usage: Usage = Usage(),
+    logs: Sequence[LogLine] = (),
+    secrets: Sequence[SecretRead] = (),
+) -> Suspended:
+    """End the running attempt, to go on after a wait. Raises :class:`Conflict` unless it runs."""
+    _check_running(state)
+    return Suspended(
+        originator_id=state.id,
+        originator_version=state.version + 1,
+        attempt=state.attempt,
+        number=len(state.checkpoints) + 1,
+        until=wait.until,
+        asked=wait.asked,
+        stretch=stretch,
+        topic=wait.topic,
+        filter=wait.filter,
+        effects=effects,
+        usage=usage,
+        logs=list(logs),
+        secrets=list(secrets),
+    )
+
+
+def resume(state: Invocation, message: WaitedFor) -> Resumed:
+    """Let a suspended invocation go on with the message that it waits for. Raises :class:`Conflict` if it doesn't."""
+    if state.state is not State.SUSPENDED or state.suspension is None or not state.suspension.topic:
+        raise Conflict(f"invocation {state.id} waits for no message: it is {state.state}")
+    return Resumed(originator_id=state.id, originator_version=state.version + 1, attempt=state.attempt, message=message)
 
 
 def succeed(
@@ -399,10 +619,13 @@ def succeed(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """How the running attempt ended badly; ``lost`` if its executor or node died under it."""
+    """How the running attempt ended badly; ``lost`` if its executor or node died under it, ``final`` if no further run
+    could do better.
+    """
 
     error: RunError
     lost: bool = False
+    final: bool = False
     usage: Usage = Usage()
     logs: list[LogLine] = field(default_factory=list)
     journal: Content | None = None
@@ -424,11 +647,13 @@ def fail(state: Invocation, failure: Failure, *, now: datetime, random: float) -
             retry_at = now
     else:
         reason = f"attempt {state.failures + 1} of {policy.attempts} failed"
-        if policy.retry_on and failure.error.kind not in policy.retry_on:
+        if failure.final:
+            reason += f", and {failure.error.kind} is never tried again"
+        elif policy.retry_on and failure.error.kind not in policy.retry_on:
             reason += f", and {failure.error.kind} is not tried again"
         elif state.failures + 1 < policy.attempts:
             retry_at = now + policy.delay(state.failures + 1, random)
-    expires = state.requested.expires
+    expires = state.expires
     if retry_at is not None and expires is not None and retry_at >= expires:
         reason, retry_at = f"{reason}, and the next run would come after the deadline", None
     failed = AttemptFailed(

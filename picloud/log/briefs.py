@@ -28,6 +28,9 @@ _BRIEF: Final = """
 """
 _STATES: Final = {
     "Started": State.RUNNING,
+    "StepCompleted": State.RUNNING,
+    "Suspended": State.SUSPENDED,
+    "Resumed": State.PENDING,
     "AttemptFailed": State.RETRYING,
     "Succeeded": State.SUCCEEDED,
     "DeadLettered": State.DEAD,

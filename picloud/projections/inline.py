@@ -173,6 +173,8 @@ class Outbox(Projection):
             "Requested",
             "Started",
             "AttemptFailed",
+            "Suspended",
+            "Resumed",
             "Succeeded",
             "DeadLettered",
             "Cancelled",

@@ -19,6 +19,7 @@ from picloud.projections.rebuilds import Rebuilds
 from picloud.projections.replay_jobs import ReplayJobs
 from picloud.projections.schedules import Schedules
 from picloud.projections.secret_reads import SecretReads
+from picloud.projections.waits import Waits
 
 PROJECTIONS: Final[dict[str, type[Projection]]] = {
     kind.name: kind
@@ -37,6 +38,7 @@ PROJECTIONS: Final[dict[str, type[Projection]]] = {
         ReplayJobs,
         Mails,
         Rebuilds,
+        Waits,
     )
 }
 """Every projection there is, by name."""

@@ -52,6 +52,7 @@ INVOCATIONS: Final = Table(
         Column("error_line", "integer", nullable=True),
         Column("error_column", "integer", nullable=True),
         Column("replayed_by", "uuid[]", dump=array_literal),
+        Column("waits_for", "text"),
     ),
     key=("id",),
     indexes=(
@@ -61,7 +62,7 @@ INVOCATIONS: Final = Table(
     ),
 )
 
-_KEPT: Final = ("state", "attempt", "node", "started_position", "started_at", "ended_at", "due")
+_KEPT: Final = ("state", "attempt", "node", "started_position", "started_at", "ended_at", "due", "waits_for")
 """Columns that keep their value unless an event gives another."""
 
 _OF_ATTEMPT: Final = (
@@ -145,12 +146,13 @@ class _Row:
     error_line: int | None
     error_column: int | None
     replayed_by: list[UUID]
+    waits_for: str | None
     attempt_ended: bool
 
     def __init__(self, invocation: UUID) -> None:
         self.id = invocation
         self.state = self.node = self.started_at = self.ended_at = self.due = None
-        self.attempt = self.started_position = None
+        self.attempt = self.started_position = self.waits_for = None
         self.status = self.duration_us = self.cpu_us = self.operations = None
         self.error_kind = self.error_message = self.error_line = self.error_column = None
         self.replayed_by = []
@@ -170,6 +172,7 @@ class _Row:
         self.requested_position = recorded.position
         self.requested_at = recorded.at
         self.state = State.PENDING.value
+        self.waits_for = ""
         self.attempt = 0
         self.due = event.due
 
@@ -185,8 +188,21 @@ class Invocations(Projection):
     """See the module."""
 
     name = "invocations"
-    version = 1
-    types = frozenset({"Requested", "Started", "AttemptFailed", "Succeeded", "DeadLettered", "Cancelled", "Replayed"})
+    version = 2
+    types = frozenset(
+        {
+            "Requested",
+            "Started",
+            "StepCompleted",
+            "Suspended",
+            "Resumed",
+            "AttemptFailed",
+            "Succeeded",
+            "DeadLettered",
+            "Cancelled",
+            "Replayed",
+        }
+    )
     tables = (INVOCATIONS,)
 
     def __init__(self, schema: str | None = None) -> None:
@@ -231,6 +247,24 @@ def _started(row: _Row, recorded: RecordedEvent, event: Any) -> None:
     row.node = event.node
     row.started_position = recorded.position
     row.started_at = recorded.at
+    row.waits_for = ""
+
+
+def _step_completed(row: _Row, recorded: RecordedEvent, event: Any) -> None:
+    """The row says how far the history goes."""
+
+
+def _suspended(row: _Row, recorded: RecordedEvent, event: Any) -> None:
+    row.state = State.SUSPENDED.value
+    row.due = event.until
+    row.waits_for = storable(event.topic)
+    row.end_attempt(event.usage)
+
+
+def _resumed(row: _Row, recorded: RecordedEvent, event: Any) -> None:
+    row.state = State.PENDING.value
+    row.due = recorded.at
+    row.waits_for = ""
 
 
 def _attempt_failed(row: _Row, recorded: RecordedEvent, event: Any) -> None:
@@ -257,6 +291,7 @@ def _dead_lettered(row: _Row, recorded: RecordedEvent, event: Any) -> None:
 
 
 def _cancelled(row: _Row, recorded: RecordedEvent, event: Any) -> None:
+    row.waits_for = ""
     row.state = State.CANCELLED.value
     row.ended_at = recorded.at
 
@@ -267,6 +302,9 @@ def _replayed(row: _Row, recorded: RecordedEvent, event: Any) -> None:
 
 _FOLDS: Final = {
     "Started": _started,
+    "StepCompleted": _step_completed,
+    "Suspended": _suspended,
+    "Resumed": _resumed,
     "AttemptFailed": _attempt_failed,
     "Succeeded": _succeeded,
     "DeadLettered": _dead_lettered,

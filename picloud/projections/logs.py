@@ -53,11 +53,13 @@ LINES: Final = Table(
 
 
 class Logs(Projection):
-    """See the module. A line's ``position`` is that of the event that ended its run, ``seq`` its number in the run."""
+    """See the module. A line's ``position`` is that of the event that it came with, the end of its run or a checkpoint;
+    ``seq`` is its number there.
+    """
 
     name = "logs"
     version = 1
-    types = frozenset({"Requested", "AttemptFailed", "Succeeded"})
+    types = frozenset({"Requested", "StepCompleted", "Suspended", "AttemptFailed", "Succeeded"})
     tables = (LINES,)
 
     def __init__(self, schema: str | None = None) -> None:

@@ -1,8 +1,9 @@
 """The outbox: what waits for a run. Written inline, by the append itself, so that a wake-up never finds nothing.
 
 An invocation has a row from the moment it was accepted, or put back, until a node takes it up or it is called off. One
-that is accepted and taken up in the same append never has one. What has an ordering or a concurrency id keeps its row
-until it has ended, because others wait for that. A row's state follows from the rows beside it:
+that is accepted and taken up in the same append never has one; one that sleeps or waits has one that is due at the end
+of that. What has an ordering or a concurrency id keeps its row until it has ended, because others wait for that. A
+row's state follows from the rows beside it:
 
     waiting   another row of its ordering id was asked for earlier
     queued    it is the first of its ordering id, but its concurrency id has no room, or its queue is paused
@@ -26,7 +27,16 @@ from uuid import UUID
 import msgspec
 
 from picloud.domain.flow import Flow
-from picloud.domain.invocation import AttemptFailed, Cancelled, DeadLettered, Requested, Started, Succeeded
+from picloud.domain.invocation import (
+    AttemptFailed,
+    Cancelled,
+    DeadLettered,
+    Requested,
+    Resumed,
+    Started,
+    Succeeded,
+    Suspended,
+)
 from picloud.domain.metadata import Metadata
 from picloud.domain.route import RouteConfigured
 from picloud.domain.trigger import (
@@ -125,10 +135,11 @@ class OutboxChange:
                 else:
                     self.started[stream] = batch
             case AttemptFailed(originator_id=stream, retry_at=due) if due is not None:
-                self.started.pop(stream, None)
-                self.put[stream] = PendingRow(
-                    stream, event.originator_version, event.attempt + 1, due, metadata.app, metadata.correlation_id
-                )
+                self._put_back(event, due, metadata)
+            case Suspended(originator_id=stream, until=due):
+                self._put_back(event, due, metadata)
+            case Resumed():
+                self._put_back(event, at, metadata)
             case Succeeded(originator_id=stream) | DeadLettered(originator_id=stream) | Cancelled(originator_id=stream):
                 self.started.pop(stream, None)
                 self.put.pop(stream, None)
@@ -148,6 +159,13 @@ class OutboxChange:
     def debounces(self) -> bool:
         """Whether it takes the place of what waits now, so that nothing else may be done to that in the same commit."""
         return any(row.flow.debounce is not None for row in self.flows.values())
+
+    def _put_back(self, event: AttemptFailed | Suspended | Resumed, due: datetime | None, metadata: Metadata) -> None:
+        stream, app = event.originator_id, metadata.app
+        self.started.pop(stream, None)
+        self.put[stream] = PendingRow(
+            stream, event.originator_version, event.attempt + 1, due, app, metadata.correlation_id
+        )
 
     def _limit(self, trigger: UUID, limits: TriggerLimits) -> None:
         self.limits.append({"trigger": trigger, "change": "set", **asdict(limits)})

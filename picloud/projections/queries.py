@@ -72,7 +72,7 @@ _IS_LAST_OWNER: Final = """
 _INVOCATION_COLUMNS: Final = """
     id, app, script, number AS version, state, trigger_kind AS trigger, trigger_name AS route, method, path, attempt,
     requested_at, started_at, ended_at, due, status, duration_us, cpu_us, operations, error_kind, error_message,
-    error_line, error_column, replay_of, replayed_by, correlation_id, requested_position AS position
+    error_line, error_column, replay_of, replayed_by, correlation_id, waits_for, requested_position AS position
 """
 _LOG_COLUMNS: Final = "position, seq, invocation_id AS invocation, script, attempt, at, level, message, fields, line"
 _OUTBOX: Final = """

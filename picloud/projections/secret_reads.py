@@ -58,7 +58,7 @@ class SecretReads(Projection):
 
     name = "secret_reads"
     version = 1
-    types = frozenset({"AttemptFailed", "Succeeded"})
+    types = frozenset({"StepCompleted", "Suspended", "AttemptFailed", "Succeeded"})
     tables = (READS,)
 
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:

@@ -34,11 +34,15 @@ from picloud.domain.invocation import (
     RetryPolicy,
     RunError,
     SecretRead,
+    Stretch,
     Trigger,
     Usage,
+    Wait,
+    WaitedFor,
 )
 from picloud.domain.kv import KeyAppended, KeyDeleted, KeyEvent, KeyIncremented, KeyWritten, key_id
 from picloud.domain.mail import Mail, MailQueued, Tried
+from picloud.domain.message import MessagePublished
 from picloud.domain.metadata import Metadata
 from picloud.domain.node import NodeLost, NodeStarted, NodeStopped
 from picloud.domain.quota import QuotaSet, quota_id
@@ -78,6 +82,7 @@ APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
 SCRIPTS = ("hello", "todo", "hook")
 PATTERNS = ("GET /hello/{name}", "POST /todo", "ANY /files/{path...}", "DELETE /todo/{id}", "GET /")
 KEY_NAMES = ("TOKEN", "db.password", "rate")
+TOPICS = ("orders.new", "orders.eu.new", "users")
 KINDS = ("cron", "topic", "queue", "dead_letter", "log")
 TEXTS = ("plain", "ünïcödé ☃ 𝕏", "tab\tand\nnewline", "zero\x00byte", '{braces},"quotes"\\back', "", "x" * 500)
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -309,7 +314,13 @@ class History:
             return []
         trigger = self.random.choice(asking)
         target = _target(trigger, trigger.kind)
-        event = EventInput({"topic": "orders.new"}, Content(text=f'{{"customer":{self.random.randrange(3)}}}'))
+        data = Content(text=f'{{"customer":{self.random.randrange(3)},"n":{self.random.randrange(3)}}}')
+        if self.random.random() < 0.5:
+            published = MessagePublished(
+                originator_id=self.new_id(), originator_version=1, topic=self.random.choice(TOPICS), data=data
+            )
+            return [Entry(published, self._metadata(trigger.app))]
+        event = EventInput({"topic": "orders.new"}, data)
         order = Order(
             due=self.now + timedelta(seconds=self.random.randrange(60)) if self.random.random() < 0.2 else None,
             ordering_key=self.random.choice(("", "a", "b")),
@@ -668,11 +679,15 @@ class History:
     def _go_on(self, state: Invocation) -> list[InvocationEvent]:
         if self.random.random() < 0.05:
             return [lifecycle.cancel(state, "enough")]
+        if state.state is lifecycle.State.SUSPENDED and state.suspension is not None and self.random.random() < 0.5:
+            return [lifecycle.resume(state, self._waited_for())] if state.suspension.topic else []
         if state.state is not lifecycle.State.RUNNING:
             started = lifecycle.start(state, self._some_node())
             return [replace(started, batch=self.new_id() if self.random.random() < 0.2 else None)]
         usage = Usage(duration_us=self.random.randrange(10**7), cpu_us=5, operations=self.random.randrange(10**10))
         logs = [self._line() for _ in range(self.random.randrange(4))]
+        if self.random.random() < 0.3:
+            return [self._checkpoint(state, usage, logs)]
         if self.random.random() < 0.6:
             reply = Reply(self.random.choice((200, 204, 422)), [("x", self.text())], Content(text=self.text()))
             return [lifecycle.succeed(state, reply, usage=usage, logs=logs, secrets=self._reads())]
@@ -680,6 +695,18 @@ class History:
         lost = self.random.random() < 0.3
         failure = Failure(error=error, lost=lost, usage=usage, logs=logs, secrets=self._reads())
         return lifecycle.fail(state, failure, now=self.now, random=self.random.random())
+
+    def _checkpoint(self, state: Invocation, usage: Usage, logs: list[LogLine]) -> InvocationEvent:
+        stretch = Stretch(attempt=1, clock_ms=5, seed=7, calls=Content(base64="eJxr"), size=3, readings=[0, 5])
+        if self.random.random() < 0.5:
+            return lifecycle.complete_step(state, self.text(), stretch, duration_us=5, usage=usage, logs=logs)
+        topic = self.random.choice(("", "orders.*", ">"))
+        wanted: dict[str, object] = {"n": self.random.randrange(3)} if topic and self.random.random() < 0.5 else {}
+        wait = Wait(until=self.now + timedelta(hours=1), asked="1h", topic=topic, filter=wanted)
+        return lifecycle.suspend(state, wait, stretch, usage=usage, logs=logs)
+
+    def _waited_for(self) -> WaitedFor:
+        return WaitedFor(self.new_id(), "orders.paid", Content(text="{}"), "application/json", "2030-01-01T00:00:00Z")
 
     def _replay(self, ended: list[Invocation], again: UUID, metadata: Metadata | None = None) -> list[Entry]:
         if not ended:

@@ -29,14 +29,19 @@ from picloud.domain.invocation import (
     RunError,
     Started,
     State,
+    Stretch,
     Succeeded,
     Trigger,
     Usage,
+    Wait,
+    WaitedFor,
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ID = UUID(int=1)
 NODES = [UUID(int=10), UUID(int=11)]
+STRETCH = Stretch(attempt=1, clock_ms=5, seed=7, calls=Content(), size=0)
+MESSAGE = WaitedFor(UUID(int=20), "orders.paid", Content(text="{}"), "application/json", "2030-01-01T00:00:00.000Z")
 
 
 def requested(attempts: int = 1) -> Requested:
@@ -77,7 +82,7 @@ class InvocationLife(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(NODES))
     def start(self, node: UUID) -> None:
-        if self.state.state in (State.PENDING, State.RETRYING):
+        if self.state.state in (State.PENDING, State.RETRYING, State.SUSPENDED):
             self.record(lifecycle.start(self.state, node))
         else:
             with pytest.raises(Conflict):
@@ -87,6 +92,40 @@ class InvocationLife(RuleBasedStateMachine):
     @rule()
     def succeed(self) -> None:
         self.record(lifecycle.succeed(self.state, Reply(200, [], Content()), usage=Usage(), logs=[]))
+
+    @rule()
+    def complete_a_step(self) -> None:
+        if self.state.state is not State.RUNNING:
+            with pytest.raises(Conflict):
+                lifecycle.complete_step(self.state, "a", STRETCH)
+            return
+        before = self.state
+        self.record(lifecycle.complete_step(self.state, "a", STRETCH))
+        assert self.state.state is State.RUNNING
+        assert len(self.state.checkpoints) == len(before.checkpoints) + 1
+        assert (self.state.losses, self.state.failures) == (0, before.failures), "a checkpoint is progress"
+        assert self.state.expires is None, "what has passed a checkpoint has begun in time"
+
+    @rule(topic=st.sampled_from(["", "orders.*"]))
+    def suspend(self, topic: str) -> None:
+        wait = Wait(until=NOW, asked="1h", topic=topic)
+        if self.state.state is not State.RUNNING:
+            with pytest.raises(Conflict):
+                lifecycle.suspend(self.state, wait, STRETCH)
+            return
+        self.record(lifecycle.suspend(self.state, wait, STRETCH))
+        assert self.state.suspension is not None
+        assert self.state.waited_for is None
+
+    @rule()
+    def resume(self) -> None:
+        suspension = self.state.suspension
+        if self.state.state is State.SUSPENDED and suspension is not None and suspension.topic:
+            self.record(lifecycle.resume(self.state, MESSAGE))
+            assert self.state.waited_for == MESSAGE
+        else:
+            with pytest.raises(Conflict):
+                lifecycle.resume(self.state, MESSAGE)
 
     @rule(lost=st.booleans(), random=st.floats(0, 1, exclude_max=True))
     def fail(self, lost: bool, random: float) -> None:
@@ -145,7 +184,8 @@ class InvocationLife(RuleBasedStateMachine):
     def attempts_count_up_and_are_bounded(self) -> None:
         starts = [e.attempt for e in self.events if isinstance(e, Started)]
         assert starts == list(range(1, len(starts) + 1))
-        assert len(starts) <= self.state.requested.retry.attempts + MAX_LOSSES + 1
+        checkpoints = len(self.state.checkpoints)
+        assert len(starts) <= self.state.requested.retry.attempts + (MAX_LOSSES + 1) * (checkpoints + 1)
 
     @invariant()
     def a_failed_attempt_is_followed_by_a_retry_or_a_death(self) -> None:
@@ -176,3 +216,23 @@ def test_delays_grow_with_full_jitter_up_to_the_policys_longest() -> None:
     policy = RetryPolicy(attempts=9, first_delay_ms=100, factor=2, max_delay_ms=500)
     assert [policy.delay(n, 0.5) // timedelta(milliseconds=1) for n in (1, 2, 3, 4)] == [50, 100, 200, 250]
     assert policy.delay(3, 0.0) == timedelta(0)
+
+
+def test_what_no_run_could_do_better_is_not_tried_again() -> None:
+    failed, dead = lifecycle.fail(
+        run_of(attempts=5), Failure(error=RunError("NonDeterminism", "no"), final=True), now=NOW, random=0.5
+    )
+    assert isinstance(failed, AttemptFailed)
+    assert isinstance(dead, DeadLettered)
+    assert "NonDeterminism is never tried again" in dead.reason
+
+
+def test_a_run_lost_at_each_of_many_steps_goes_on() -> None:
+    state = run_of()
+    for _ in range(4 * MAX_LOSSES):
+        state = lifecycle.evolve(state, lifecycle.complete_step(state, "a", STRETCH))
+        lost = Failure(error=RunError("NodeLost", "gone"), lost=True)
+        (failed,) = lifecycle.fail(state, lost, now=NOW, random=0.5)
+        state = lifecycle.evolve(state, failed)
+        state = lifecycle.evolve(state, lifecycle.start(state, NODES[0]))
+    assert state.state is State.RUNNING
