@@ -36,6 +36,7 @@ from picloud.executor.protocol import (
     Run,
     RunError,
     RunRequest,
+    SoFar,
     Steps,
     ToChild,
 )
@@ -98,12 +99,14 @@ class _Waiting:
         "calls",
         "cancelled",
         "deadline",
+        "elapsed_ms",
         "ended",
         "greenlet",
         "in_child",
         "kept",
         "logs",
         "number",
+        "readings",
         "refused",
         "request",
         "steps",
@@ -117,6 +120,8 @@ class _Waiting:
         self.abandoned = False
         self.cancelled = ""
         self.logs: list[LogLine] = []
+        self.readings: list[int] = []
+        self.elapsed_ms = 0
         self.steps: list[Step] = []
         self.calls: deque[Call] = deque()
         self.answering: gevent.Greenlet | None = None
@@ -229,6 +234,16 @@ class Executor:
             self._send(Cancel(waiting.number, why))
         return bool(found)
 
+    def take_so_far(self, request: RunRequest) -> SoFar | None:
+        """What the run has told, once: its lines are kept elsewhere then. None if it isn't here."""
+        for waiting in self._waiting.values():
+            if waiting.request is request:
+                if waiting.refused:
+                    return SoFar(refused=waiting.refused)
+                logs, waiting.logs = waiting.logs, []
+                return SoFar(logs, waiting.readings, waiting.elapsed_ms)
+        return None
+
     def drain(self, deadline: float) -> None:
         """Wait up to ``deadline`` seconds until nothing runs."""
         self._stopping = True
@@ -263,6 +278,7 @@ class Executor:
             request.now_ms,
             program,
             request.repeat,
+            request.answered,
         )
         self._send(run)
         if waiting.cancelled:
@@ -321,6 +337,8 @@ class Executor:
                 waiting.deliver(message)
         elif type(message) is Logs:
             waiting.logs += message.lines
+            if message.elapsed_ms >= 0:
+                waiting.readings, waiting.elapsed_ms = message.readings, message.elapsed_ms
         elif type(message) is Steps:
             waiting.steps += message.steps
         elif type(message) is Call:

@@ -29,10 +29,12 @@ class ScriptHost:
         "_slice_began",
         "_used_before",
         "active",
+        "inside",
         "last_uuid",
         "operations",
         "random",
         "readings",
+        "steps",
     )
 
     def __init__(self, active: ActiveRun) -> None:
@@ -45,6 +47,10 @@ class ScriptHost:
         """The run's random numbers, once it has asked for some."""
         self.last_uuid = 0
         """Time and counter of the last UUID that sorts by time."""
+        self.steps = 0
+        """How many durable steps the run came to."""
+        self.inside: str | None = None
+        """The step whose closure is running."""
         repeat = active.message.repeat
         self._recorded = repeat.readings if repeat is not None else []
         self._first = 0

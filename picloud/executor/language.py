@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from picloud.executor.modules import METHODS, MODULES
+from picloud.executor.modules import FUNCTIONS, METHODS, MODULES
 from picloud.rhai import Engine, Limits, Module, Registry
 from picloud.rhai.cache import ProgramCache
 
@@ -17,4 +17,5 @@ def platform_engine(limits: Limits, cache: ProgramCache | None = None, *, traced
     modules = {name: Module("", Registry(package.natives)) for name, package in MODULES.items()}
     engine = Engine(limits, modules, cache=cache, traced=traced)
     engine.register(METHODS.natives)
+    engine.register(FUNCTIONS.natives)
     return engine

@@ -11,7 +11,7 @@ from time import monotonic
 from gevent.event import Event
 
 from picloud.executor.executor import START_SECONDS, Door, Executor, ExecutorDied, ServiceError
-from picloud.executor.protocol import Result, RunRequest
+from picloud.executor.protocol import Result, RunRequest, SoFar
 
 __all__ = ["Door", "ExecutorDied", "ExecutorPool", "ServiceError"]
 
@@ -72,6 +72,14 @@ class ExecutorPool:
         """End the run of this invocation with the error ``Cancelled``. False if it isn't running here."""
         found = [executor.cancel(invocation, why) for executor in self._executors]
         return any(found)
+
+    def take_so_far(self, request: RunRequest) -> SoFar:
+        """What the run has told before a checkpoint; the lines are given once."""
+        for executor in self._executors:
+            told = executor.take_so_far(request)
+            if told is not None:
+                return told
+        return SoFar()
 
     def features(self) -> dict[str, bool]:
         """Which parts of the cage are in force in every child, as they said; empty before the first is ready."""

@@ -122,7 +122,8 @@ class Run(msgspec.Struct, array_like=True, tag=1):
     given: its compiled code.
 
     ``ctx`` is the constant of that name, as plain values; ``ctx["request"]["body"]`` is bytes, and the child adds
-    ``json``. ``seed`` feeds ``random::``, ``now_ms`` (Unix time) is the run's clock at its start.
+    ``json``. ``seed`` feeds ``random::``, ``now_ms`` (Unix time) is the run's clock at its start. The first
+    ``answered`` calls were made and answered by an earlier run of the invocation.
     """
 
     run: int
@@ -135,6 +136,7 @@ class Run(msgspec.Struct, array_like=True, tag=1):
     now_ms: int
     program: bytes | None = None
     repeat: Repeat | None = None
+    answered: int = 0
 
 
 class Cancel(msgspec.Struct, array_like=True, tag=2):
@@ -173,10 +175,13 @@ class NeedSource(msgspec.Struct, array_like=True, tag=12):
 
 
 class Logs(msgspec.Struct, array_like=True, tag=13):
-    """Log lines of a run that goes on."""
+    """Log lines of a run that goes on; before a checkpoint also its ``readings`` of ``timestamp()`` so far, and that it
+    has run for ``elapsed_ms``."""
 
     run: int
     lines: list[LogLine]
+    readings: list[int] = []
+    elapsed_ms: int = -1
 
 
 class Call(msgspec.Struct, array_like=True, tag=14):
@@ -214,6 +219,15 @@ ToChild = Run | Cancel | Answer
 FromChild = Hello | NeedSource | Logs | Call | Done | Broken | Steps
 
 
+class SoFar(msgspec.Struct, frozen=True):
+    """What a run that goes on has told of itself. ``refused`` is what was said to a call that it doesn't wait for."""
+
+    logs: list[LogLine] = []
+    readings: list[int] = []
+    elapsed_ms: int = 0
+    refused: str = ""
+
+
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the orchestrator asks of the pool.
 
@@ -234,6 +248,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     program: Callable[[], bytes | None] = lambda: None
     nested: bool = False
     repeat: Repeat | None = None
+    answered: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -87,6 +87,7 @@ class ActiveRun:
         "_calls",
         "_lines",
         "_logged",
+        "_made",
         "_scheduler",
         "cpu_ns",
         "deadline",
@@ -121,6 +122,7 @@ class ActiveRun:
         """When it wakes by itself, on the monotonic clock."""
         self.wakes_with: Answer | None = None
         self._calls = 0
+        self._made = 0
         self._lines: list[LogLine] = []
         self._logged = 0
 
@@ -143,6 +145,7 @@ class ActiveRun:
     def call(self, service: str, function: str, args: list[Any]) -> Any:
         """Ask a service of the parent and sleep until it answers. Raises :class:`CallRefused`, :class:`RunEnded`."""
         self._calls += 1
+        self._made += service != PLATFORM
         self.send(Call(self.message.run, self._calls, service, function, args))
         self.waiting_for = self._calls
         self._scheduler.hub.switch()
@@ -158,14 +161,25 @@ class ActiveRun:
 
     def post(self, service: str, function: str, args: list[Any]) -> None:
         """Ask a service of the parent for something that has no answer, and go on."""
+        self._made += 1
         self.send(Call(self.message.run, 0, service, function, args))
 
     def zone(self, name: str) -> Any:
         """The rules of a time zone, or None and the name that may be meant. No service: no door, no trace."""
         return ActiveRun.call(self, PLATFORM, "zone", [name])
 
+    def tell(self, readings: list[int]) -> None:
+        """Send what the parent keeps with a checkpoint: the lines so far, and readings of the clock."""
+        self.sent_logs_at = monotonic()
+        self.send(Logs(self.message.run, self.take_lines(), readings, self.elapsed_ms))
+
     def log(self, level: str, message: str, *, line: int = 0, fields: dict[str, Any] | None = None) -> None:
-        """Keep a line. One too long is cut, with a mark; one too many raises :class:`RunEnded`."""
+        """Keep a line. One too long is cut, with a mark; one too many raises :class:`RunEnded`.
+
+        What a run says again, on its way to where an earlier one came, is kept already.
+        """
+        if self._made < self.message.answered:
+            return
         limits = self.message.limits
         if self._logged >= limits.log_lines:
             raise RunEnded("LogLinesLimit", f"the run logged more than the limit of {limits.log_lines} lines")

@@ -19,6 +19,7 @@ from picloud.executor.modules import (
     regex,
     reply,
     services,
+    steps,
     template,
     time,
     url,
@@ -36,3 +37,6 @@ MODULES: Final[dict[str, Package]] = {
 
 METHODS: Final = reply.METHODS
 """Methods on the platform's own types."""
+
+FUNCTIONS: Final = steps.FUNCTIONS
+"""What scripts call without a module's name."""
