@@ -19,6 +19,7 @@ from picloud.manager.rebuild_jobs import RebuildJobs
 from picloud.manager.replays import Replays
 from picloud.manager.retention import Retention
 from picloud.manager.scheduler import Scheduler
+from picloud.manager.waking import Waker
 from picloud.postgres.sessions import Sessions
 from picloud.projections.dead_letters import DeadLetters
 from picloud.projections.follower import Follower
@@ -27,6 +28,7 @@ from picloud.projections.mails import Mails
 from picloud.projections.reactions import Reactions
 from picloud.projections.rebuilds import Rebuilds
 from picloud.projections.replay_jobs import ReplayJobs
+from picloud.projections.waits import Waits
 
 
 class LeaderTerm:
@@ -48,6 +50,7 @@ class LeaderTerm:
         self._node_watch = NodeWatch(dsn, appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._scheduler = Scheduler(appender=self._appender, sessions=self._sessions, listener=self._listener)
         self._reactor = Reactor(appender=self._appender, sessions=self._sessions)
+        self._waker = Waker(appender=self._appender, sessions=self._sessions)
         self._replays = Replays(appender=self._appender, sessions=self._sessions)
         self._expiry = Expiry(appender=self._appender, sessions=self._sessions)
         self._mail_sender = MailSender(appender=self._appender, sessions=self._sessions, route=_mail_route(config))
@@ -63,6 +66,7 @@ class LeaderTerm:
         self._node_watch.start()
         self._scheduler.start().link_exception(self._part_failed)
         self._reactor.start().link_exception(self._part_failed)
+        self._waker.start().link_exception(self._part_failed)
         self._replays.start().link_exception(self._part_failed)
         self._mail_sender.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
@@ -76,6 +80,7 @@ class LeaderTerm:
         self._retention.stop()
         self._mail_sender.stop()
         self._reactor.stop()
+        self._waker.stop()
         self._replays.stop()
         self._scheduler.stop()
         self._node_watch.stop()
@@ -96,6 +101,8 @@ class LeaderTerm:
             self._reactor.look()
         elif name == Mails.name:
             self._mail_sender.look()
+        elif name == Waits.name:
+            self._waker.look()
 
     def _part_failed(self, part: gevent.Greenlet[[], None]) -> None:
         self._on_failed(part.exception or RuntimeError(f"{part.name} ended"))
