@@ -117,7 +117,7 @@ class Gate:
         try:
             while True:
                 try:
-                    self._invoker.wait(invocation, timeout=LOOK_SECONDS)
+                    self._invoker.wait(invocation, timeout=LOOK_SECONDS, until_suspended=True)
                     return
                 except NoAnswerYet:
                     continue

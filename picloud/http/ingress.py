@@ -172,10 +172,13 @@ class Ingress:
             resp.set_header("Preference-Applied", f"wait={prefer.wait}")
         elif prefer.wait and isinstance(outcome, UUID):
             try:
-                outcome = self._node.invoker.wait(outcome, timeout=self._patience(prefer))
+                outcome = self._node.invoker.wait(outcome, timeout=self._patience(prefer), until_suspended=True)
                 resp.set_header("Preference-Applied", f"wait={prefer.wait}")
             except NoAnswerYet:
                 pass
+        if isinstance(outcome, Outcome) and outcome.state is State.SUSPENDED:
+            # It sleeps, or waits for a message: maybe for days.
+            return outcome.invocation
         return outcome
 
     def _call(self, call: Call, route: RouteEntry, durability: Durability, prefer: Preferences) -> Outcome:
@@ -205,7 +208,10 @@ class Ingress:
                 earlier = invoker.earlier(call)
                 assert earlier is not None, "somebody else was quicker"
         resp.set_header("Idempotent-Replayed", "true")
-        return earlier if prefer.asynchronous else invoker.wait(earlier, timeout=self._patience(prefer))
+        return earlier if prefer.asynchronous else self._end_of(earlier, prefer)
+
+    def _end_of(self, invocation: UUID, prefer: Preferences) -> Outcome:
+        return self._node.invoker.wait(invocation, timeout=self._patience(prefer), until_suspended=True)
 
     def _body(self, req: falcon.Request) -> bytes:
         declared = req.content_length
@@ -283,7 +289,8 @@ def _no_route(app: AppEntry, req: falcon.Request, resp: falcon.Response, path: s
 def _accepted(resp: falcon.Response, invocation: UUID, prefer: Preferences) -> None:
     resp.status = falcon.HTTP_202
     resp.set_header("Location", f"/api/v1/invocations/{invocation}")
-    resp.set_header("Preference-Applied", f"respond-async, wait={prefer.wait}" if prefer.wait else "respond-async")
+    if prefer.asynchronous:
+        resp.set_header("Preference-Applied", f"respond-async, wait={prefer.wait}" if prefer.wait else "respond-async")
     resp.set_header(INVOCATION_HEADER, str(invocation))
     resp.media = {"invocation": str(invocation)}
 

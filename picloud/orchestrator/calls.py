@@ -21,7 +21,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from picloud.domain import invocation as lifecycle
-from picloud.domain.invocation import Requested, Started, evolve
+from picloud.domain.invocation import Requested, Started, State, evolve
 from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
 from picloud.log.repository import load_invocation
@@ -30,10 +30,10 @@ from picloud.orchestrator.identity import Identity
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.invoker import Invoker, NoAnswerYet
 from picloud.orchestrator.outcome import Outcome
-from picloud.orchestrator.runner import Runner
+from picloud.orchestrator.runner import DEADLINE_PASSED, Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
-from picloud.services.invoke import Answered, Unanswered
+from picloud.services.invoke import Abandoned, Answered, Unanswered
 
 NOBODY_WAITS: Final = "its caller doesn't wait for it any more"
 
@@ -42,13 +42,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Call:
-    """A call under way. ``settled`` once it is clear whether it is in the log; ``given_up`` when nobody waits."""
+    """A call under way. ``settled`` once it is clear whether it is in the log; ``given_up`` when nobody waits. It was
+    ``met`` if an earlier run of the caller has made it.
+    """
 
     requested: Requested
     metadata: Metadata
     timeout: float
     settled: Signal = field(default_factory=Signal)
     given_up: bool = False
+    met: bool = False
 
 
 class Calls:
@@ -93,6 +96,8 @@ class Calls:
             if outcome is None:
                 call.given_up = True
                 gevent.spawn(self._call_off, call).name = f"end of call {requested.originator_id}"
+        if call.met and _is_abandoned(outcome):
+            raise Abandoned(outcome.reason)
         return _answered(outcome)
 
     def _run(self, call: _Call) -> Outcome | None:
@@ -105,6 +110,7 @@ class Calls:
             try:
                 self._appender.append([Entry(requested, call.metadata), Entry(started, metadata)], timeout=None)
             except StreamConflict:
+                call.met = True
                 return None
         finally:
             call.settled.set()
@@ -139,6 +145,13 @@ class Calls:
                 # It ends by itself then: no run starts after the call's deadline, and each has its limits.
                 _log.warning("call.not_cancelled", invocation=str(invocation), error=str(error).strip())
                 return
+
+
+def _is_abandoned(outcome: Outcome) -> bool:
+    """Whether it ended only because nobody waited for it any more, or nobody ran it to an end in time."""
+    if outcome.state is State.CANCELLED:
+        return outcome.reason == NOBODY_WAITS
+    return outcome.lost or (outcome.error is not None and outcome.error.kind == DEADLINE_PASSED)
 
 
 def _answered(outcome: Outcome) -> Answered:

@@ -10,7 +10,11 @@ import msgspec
 
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
-from picloud.orchestrator.journal import Recorder
+from picloud.executor.redaction import SECRETS
+from picloud.log.contents import get_content
+from picloud.orchestrator import course as courses
+from picloud.orchestrator.course import Course
+from picloud.orchestrator.journal import RecordedCall, Recorder
 from picloud.orchestrator.messaging import Messaging
 from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.crypto import Crypto
@@ -45,6 +49,8 @@ class Door:
         self._works: dict[str, Work] = {}
         self._journal_bytes = journal_bytes
         self._recorders: dict[str, Recorder] = {}
+        self._courses: dict[str, Course] = {}
+        self._sessions = sessions
         self._instead: dict[str, Answering] = {}
 
     def add(
@@ -65,16 +71,20 @@ class Door:
         if forms is not None:
             self._forms[service] = forms
 
-    def open(self, app: str, caller: Caller, again: OutsideAnswers | None = None) -> Work:
-        """Begin the unit of work of a run; close it when the run is over.
+    def open(self, app: str, caller: Caller, again: OutsideAnswers | None = None) -> tuple[Work, Recorder]:
+        """Begin the unit of work of a run, or of what it does behind a checkpoint; close it when the run is over.
 
         One that is run ``again`` has been answered from outside.
         """
         name = str(caller.invocation)
-        self._recorders[name] = Recorder(self._journal_bytes)
+        recorder = self._recorders[name] = Recorder(self._journal_bytes)
         work = Work(app, caller) if again is None else Work(app, caller, careful=True, outside=again.again())
         self._works[name] = work
-        return work
+        return work, recorder
+
+    def follow(self, course: Course) -> None:
+        """The run is the invocation's, from here on; its work is opened next. It may pass checkpoints."""
+        self._courses[str(course.state.id)] = course
 
     def recorder(self, invocation: str) -> Recorder:
         """What was kept of the calls of a run whose work is open."""
@@ -89,10 +99,13 @@ class Door:
         finally:
             del self._instead[run]
 
-    def close(self, invocation: str) -> None:
-        """The run is over: it calls no more."""
+    def close(self, invocation: str, course: Course) -> None:
+        """The run is over: it calls no more. If it was taken over, and by this very process, the other one goes on."""
+        if self._courses.get(invocation) is not course:
+            return
         self._works.pop(invocation, None)
         self._recorders.pop(invocation, None)
+        self._courses.pop(invocation, None)
 
     def as_kept(self, app: str, service: str, function: str, args: list[Any]) -> list[Any]:
         """The arguments of a call as records have them; the same for those that it gets."""
@@ -109,10 +122,19 @@ class Door:
         instead = self._instead.get(request.invocation)
         if instead is not None:
             return instead(service, function, args)
+        course = self._courses.get(request.invocation)
+        if course is not None:
+            if course.request is not request:
+                raise RefusedCall("the run was taken over by another one")
+            recorded = course.recorded(service, function, args)
+            if recorded is not None:
+                return self._repeated(course, recorded, args)
         recorder = self._recorders.get(request.invocation)
         work = self._works.get(request.invocation)
         if work is not None:
             work.calls[service] = work.calls.get(service, 0) + 1
+        if course is not None and service == courses.SERVICE:
+            return course.call(function, args)
         try:
             value = self._answer(request, service, function, args)
         except RefusedCall as refused:
@@ -128,6 +150,26 @@ class Door:
     def _kept(self, request: RunRequest, service: str, function: str, args: list[Any]) -> list[Any]:
         work = self._works.get(request.invocation)
         return args if work is None else self.as_kept(work.app, service, function, args)
+
+    def _repeated(self, course: Course, recorded: RecordedCall, args: list[Any]) -> Any:
+        """The answer to a call that an earlier run of the invocation made; what wasn't to be kept is asked for anew."""
+        if recorded.withheld:
+            value = self._answer(course.request, recorded.service, recorded.function, args)
+            if type(value) is not Withheld:
+                return value
+            if recorded.service == SECRETS:
+                course.redaction.learn(str(args[0]), value.value)
+            return value.value
+        if recorded.refusal is not None:
+            raise RefusedCall(course.redaction.restored(recorded.refusal))
+        if recorded.sha256 is None:
+            return course.redaction.restored(recorded.value)
+        try:
+            with self._sessions.session() as connection:
+                return get_content(connection, recorded.sha256).decode("utf-8", "surrogatepass")
+        except OUTAGE as error:
+            course.work.interrupted = True
+            raise RefusedCall(f"{recorded.name} could not reach the database") from error
 
     def _answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
         work = self._works.get(request.invocation)

@@ -19,7 +19,15 @@ import msgspec
 import structlog
 
 from picloud.domain.errors import Conflict, NotFound
-from picloud.domain.invocation import AttemptFailed, Invocation, SecretRead, Started, Succeeded, evolve
+from picloud.domain.invocation import (
+    AttemptFailed,
+    Checkpoint,
+    Invocation,
+    SecretRead,
+    Started,
+    Succeeded,
+    evolve,
+)
 from picloud.domain.kv import KeyEvent
 from picloud.domain.vault import VaultError
 from picloud.executor.pool import ExecutorDied, ExecutorPool
@@ -27,12 +35,13 @@ from picloud.executor.protocol import Limits, LogLine, Repeat, Reply, Result, Ru
 from picloud.log.contents import ContentMissing, unpack
 from picloud.log.ids import new_id
 from picloud.log.reader import RecordedEvent, read_span, read_stream
+from picloud.orchestrator.course import past_of
 from picloud.orchestrator.door import Door
-from picloud.orchestrator.journal import Journal, UnreadableJournal, unpacked
+from picloud.orchestrator.journal import FORMAT, Journal, UnreadableJournal, unpacked
 from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.repetition import Effect, Past, PastSecrets, Repetition
 from picloud.orchestrator.report import Ended, Inspection, Traced, difference, ended, same_end, why_not, without_secrets
-from picloud.orchestrator.runner import Runner
+from picloud.orchestrator.runner import DEADLINE_PASSED, Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.rhai.steps import EVAL, Step
@@ -80,6 +89,10 @@ class _Attempt:
     started: RecordedEvent
     ended: RecordedEvent
     event: AttemptFailed | Succeeded
+    at_end: Invocation
+    """As the invocation stood at the end: with the checkpoints that the attempt passed."""
+    checked_at: int
+    """The position of its last checkpoint, or of its start if that was later."""
 
     @property
     def clock_ms(self) -> int:
@@ -94,7 +107,7 @@ class _Attempt:
         """
         if isinstance(self.event, Succeeded):
             return self.ended.position - self.event.effects - 1
-        return self.started.position
+        return self.checked_at
 
 
 class Inspector:
@@ -137,14 +150,17 @@ class Inspector:
 
     def _inspected(self, stream: Sequence[RecordedEvent], attempt: _Attempt, wanted: Wanted) -> Inspection:
         state = attempt.state
-        journal, notes = self._journal(attempt)
+        journal, notes, passed = self._journal(attempt)
         caller = self._runner.caller(state, stream[0].metadata, attempt.clock_ms)
-        secrets = PastSecrets(self._secrets, _numbers(attempt.event.secrets))
+        reads = [read for event in (*attempt.at_end.checkpoints, attempt.event) for read in event.secrets]
+        secrets = PastSecrets(self._secrets, _numbers(reads))
         past = Past(self._sessions, state.requested.app, attempt.position, journal, caller, secrets)
-        again = _Again(self, attempt, journal, past, caller, wanted.source)
+        again = _Again(self, attempt, journal, past, caller, wanted.source, passed)
         result, repetition = again.run(None)
-        record = without_secrets(self._recorded(attempt, journal, past, notes), repetition.redaction)
-        now = without_secrets(ended(result, past.effects(repetition.calls)), repetition.redaction)
+        record = without_secrets(self._recorded(attempt, journal, past, notes, again.passed), repetition.redaction)
+        # What was done up to a checkpoint is neither the attempt's nor the repeated run's to do.
+        effects = past.effects(repetition.calls[again.passed :])
+        now = without_secrets(ended(result, effects), repetition.redaction)
         notes += dict.fromkeys(repetition.unknown)
         reason = why_not(record, now, journal, repetition, result)
         traced = None
@@ -213,15 +229,35 @@ class Inspector:
         repetition.finished()
         return result
 
-    def _journal(self, attempt: _Attempt) -> tuple[Journal | None, list[str]]:
-        """The attempt's journal, and what is to be said of it."""
+    def _journal(self, attempt: _Attempt) -> tuple[Journal | None, list[str], int]:
+        """The attempt's journal, what is to be said of it, and how many of its calls are in front of checkpoints."""
+        journal, notes = self._own_journal(attempt)
+        checkpoints = attempt.at_end.checkpoints
+        if not checkpoints:
+            return journal, notes, 0
+        try:
+            calls, readings = past_of(attempt.at_end, self._sessions)
+        except (UnreadableJournal, ContentMissing) as error:
+            return None, [f"the record of the invocation's steps can't be read: {error}."], 0
+        passed = len(calls)
+        notes.append(
+            f"up to checkpoint {len(checkpoints)} it is answered by the record; steps that are done are skipped."
+        )
+        if journal is None:
+            # Truncated: what came behind isn't known.
+            limits = self._runner.request(attempt.state, attempt.clock_ms, ()).limits
+            return Journal(FORMAT, passed + 1, calls, readings, limits), notes, passed
+        made, further = passed + journal.made, journal.readings or readings
+        return Journal(FORMAT, made, calls + journal.calls, further, journal.limits), notes, passed
+
+    def _own_journal(self, attempt: _Attempt) -> tuple[Journal | None, list[str]]:
         event = attempt.event
         lost = isinstance(event, AttemptFailed) and event.lost
         if isinstance(event, Succeeded) and event.journal is None:
             said = "the run succeeded, and of those no journal was kept (PICLOUD_JOURNAL)"
             return None, [f"{said}. What it read is taken from the log, as it was right before the run's effects."]
         as_of = "It runs here on its input, and reads what was there when the attempt began."
-        if isinstance(event, AttemptFailed) and event.error.kind == "DeadlinePassed":
+        if isinstance(event, AttemptFailed) and event.error.kind == DEADLINE_PASSED:
             return None, [f"the attempt never ran: its deadline had passed. {as_of}"]
         if event.journal is None:
             if lost:
@@ -241,7 +277,7 @@ class Inspector:
             notes.append(f"{kept}: what is read behind them is what was there when the attempt began.")
         return journal, notes
 
-    def _recorded(self, attempt: _Attempt, journal: Journal | None, past: Past, notes: list[str]) -> Ended:
+    def _recorded(self, attempt: _Attempt, journal: Journal | None, past: Past, notes: list[str], passed: int) -> Ended:
         event = attempt.event
         logs = [LogLine(line.level, line.message, line.at_ms, 0, line.line, line.fields) for line in event.logs]
         usage = event.usage
@@ -253,7 +289,7 @@ class Inspector:
                 reply=reply,
                 thrown=event.thrown,
                 logs=logs,
-                effects=self._effects_of(attempt, journal, past, notes),
+                effects=self._effects_of(attempt, journal, past, notes, passed),
                 operations=usage.operations,
                 duration_us=usage.duration_us,
             )
@@ -262,18 +298,20 @@ class Inspector:
             succeeded=False,
             error=RunError(error.kind, error.message, error.line, error.column, error.call_stack),
             logs=logs,
-            effects=past.effects(journal.calls) if journal is not None and not journal.truncated else None,
+            effects=past.effects(journal.calls[passed:]) if journal is not None and not journal.truncated else None,
             operations=usage.operations,
             duration_us=usage.duration_us,
         )
 
-    def _effects_of(self, attempt: _Attempt, journal: Journal | None, past: Past, notes: list[str]) -> list[Effect]:
+    def _effects_of(
+        self, attempt: _Attempt, journal: Journal | None, past: Past, notes: list[str], passed: int
+    ) -> list[Effect]:
         """The effects of a run that succeeded: by its journal, or if there is none by the log."""
         if isinstance(attempt.event, Succeeded) and attempt.event.thrown:
             return []
         if journal is None or journal.truncated:
             return self._effects_in_log(attempt, notes)
-        return past.effects(journal.calls)
+        return past.effects(journal.calls[passed:])
 
     def _effects_in_log(self, attempt: _Attempt, notes: list[str]) -> list[Effect]:
         """The effects of a run that succeeded: the events in front of its end."""
@@ -304,12 +342,18 @@ class _Again:
         past: Past,
         caller: Caller,
         source: str | None,
+        passed: int,
     ) -> None:
+        """The first ``passed`` calls are in front of checkpoints: what was logged up to there is kept with those."""
         self._inspector = inspector
+        self.passed = passed
         self._journal = journal
         self._past = past
         self._caller = caller
         request = inspector.request(attempt, journal)
+        if passed:
+            answered = passed + (attempt.at_end.suspension is not None)
+            request = msgspec.structs.replace(request, answered=answered)
         if source is not None:
             text: str = source
             digest = sha256(text.encode("utf-8", "replace")).hexdigest()
@@ -365,13 +409,17 @@ def _attempt_of(stream: Sequence[RecordedEvent], number: int | None) -> _Attempt
     state: Invocation | None = None
     began: tuple[Invocation, RecordedEvent] | None = None
     attempts: dict[int, _Attempt] = {}
+    checked_at = 0
     for recorded in stream:
         event: Any = recorded.event
         state = evolve(state, event)
         if isinstance(event, Started):
             began = state, recorded
+            checked_at = recorded.position
+        elif isinstance(event, Checkpoint):
+            checked_at = recorded.position
         elif isinstance(event, AttemptFailed | Succeeded) and began is not None:
-            attempts[event.attempt] = _Attempt(began[0], began[1], recorded, event)
+            attempts[event.attempt] = _Attempt(began[0], began[1], recorded, event, state, checked_at)
     if number is None:
         failed = [each for each in attempts.values() if isinstance(each.event, AttemptFailed)]
         if not attempts:

@@ -23,6 +23,8 @@ from picloud.domain.invocation import (
     RetryPolicy,
     RunLimits,
     Started,
+    State,
+    Suspended,
     Trigger,
     evolve,
 )
@@ -115,7 +117,7 @@ class Invoker:
         self._privacy = privacy
 
     def call(self, call: Call, *, durability: Durability, timeout: float) -> Outcome:
-        """Run the script and wait for the end, ``timeout`` seconds at most.
+        """Run the script and wait for the end, ``timeout`` seconds at most, or until the run is suspended.
 
         Raises :class:`Disabled`, :class:`NoAnswerYet`, or :class:`LogUnavailable` if the request could not be
         recorded.
@@ -134,10 +136,10 @@ class Invoker:
                 return outcome
             with self._inbox.expect(requested.originator_id) as waiter:
                 waiter.wake()
-                return self._wait(waiter, requested.originator_id, deadline)
+                return self._wait(waiter, requested.originator_id, deadline, until_suspended=True)
         with self._inbox.expect(requested.originator_id) as waiter:
             self._appender.append([Entry(requested, metadata)], timeout=timeout)
-            return self._wait(waiter, requested.originator_id, deadline)
+            return self._wait(waiter, requested.originator_id, deadline, until_suspended=True)
 
     def request(self, call: Call, *, timeout: float) -> UUID:
         """Accept the call and return its invocation's id once that is committed; the run follows on its own.
@@ -155,14 +157,15 @@ class Invoker:
         gevent.spawn(self._runner.run, state, _for_node(metadata, node, requested)).name = f"run {state.id}"
         return requested.originator_id
 
-    def wait(self, invocation: UUID, *, timeout: float) -> Outcome:
+    def wait(self, invocation: UUID, *, timeout: float, until_suspended: bool = False) -> Outcome:
         """Wait for the end of an invocation that anybody may have asked for, wherever it runs.
 
+        What is suspended is waited for too, unless it is to be waited for only ``until_suspended``.
         Raises :class:`NoAnswerYet` after ``timeout`` seconds.
         """
         with self._inbox.expect(invocation, watch=True) as waiter:
             waiter.wake()
-            return self._wait(waiter, invocation, time.monotonic() + timeout)
+            return self._wait(waiter, invocation, time.monotonic() + timeout, until_suspended=until_suspended)
 
     def earlier(self, call: Call) -> UUID | None:
         """The invocation that was accepted under the call's idempotency key already; None if there is none.
@@ -227,13 +230,15 @@ class Invoker:
         )
         return requested, metadata
 
-    def _wait(self, waiter: Waiter, invocation: UUID, deadline: float) -> Outcome:
+    def _wait(self, waiter: Waiter, invocation: UUID, deadline: float, *, until_suspended: bool) -> Outcome:
         while waiter.wait(deadline):
             with self._sessions.session() as connection:
                 stream = read_stream(connection, invocation)
             outcome = outcome_of(stream, self._privacy.answer)
             if outcome is not None:
                 return outcome
+            if until_suspended and stream and stream[-1].type == Suspended.__name__:
+                return Outcome(invocation, State.SUSPENDED)
         raise NoAnswerYet(invocation)
 
 

@@ -5,6 +5,9 @@ the seed, which the invocation's events hold, the calls and the readings of ``ti
 on: with them it is repeated exactly (:mod:`picloud.orchestrator.inspection`). What a run wrote is among the calls, for
 writing is calling. The journal of an attempt that failed is kept with the failure. That of one that succeeded isn't:
 its effects are in the log themselves, and so is what it read of ``kv::``; the log would double for what nobody asks.
+
+A run that passes checkpoints leaves its calls with each of them, a *stretch*: a further run is answered by these. What
+was called inside of a durable step isn't among them, only the step and its value.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from picloud.services.http import recording as http
 from picloud.services.work import Withheld
 
 FORMAT: Final = 1
+MAX_STRETCH: Final = 2 * 1024 * 1024
+"""Bytes of the calls between two checkpoints."""
 _ENTRY_BYTES: Final = 16
 """What a call takes beyond its arguments and its answer."""
 
@@ -88,8 +93,17 @@ class UnreadableJournal(Exception):
     """The bytes are no journal that this version knows."""
 
 
+class _Stretch(msgspec.Struct, frozen=True, array_like=True):
+    """The calls between two checkpoints."""
+
+    format: int
+    calls: list[RecordedCall]
+
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Journal).decode
+_decode_call: Final = msgspec.msgpack.Decoder(RecordedCall).decode
+_decode_stretch: Final = msgspec.msgpack.Decoder(_Stretch).decode
 
 
 def unpacked(data: bytes) -> Journal:
@@ -103,7 +117,8 @@ def unpacked(data: bytes) -> Journal:
     return journal
 
 
-def _without_secrets(call: RecordedCall, redaction: Redaction) -> RecordedCall:
+def without_secrets(call: RecordedCall, redaction: Redaction) -> RecordedCall:
+    """The call as a record may have it."""
     return msgspec.structs.replace(
         call,
         args=redaction.plain(call.args),
@@ -112,23 +127,47 @@ def _without_secrets(call: RecordedCall, redaction: Redaction) -> RecordedCall:
     )
 
 
-class Recorder:
-    """Keeps the calls of a running attempt, up to ``most_bytes``; 0 keeps none.
+def packed_stretch(calls: Sequence[RecordedCall]) -> bytes:
+    """The calls of a stretch as bytes, to be kept."""
+    return zlib.compress(_encode(_Stretch(FORMAT, list(calls))), 6)
 
-    A call is encoded when it is made: what it holds may be changed later, and its size is known then.
+
+def unpacked_stretch(data: bytes) -> list[RecordedCall]:
+    """The calls of :func:`packed_stretch`. Raises :class:`UnreadableJournal`."""
+    try:
+        stretch = _decode_stretch(zlib.decompress(data))
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise UnreadableJournal(str(error)) from error
+    if stretch.format != FORMAT:
+        raise UnreadableJournal(f"it has the format {stretch.format}, this version knows {FORMAT}")
+    return stretch.calls
+
+
+class Recorder:
+    """Keeps the calls of a running attempt since its last checkpoint, as far as there is room for them.
+
+    Of these the journal of a failure has the first ``most_bytes``; with 0 there is none. A call is encoded when it is
+    made: what it holds may be changed later, and its size is known then.
     """
 
-    __slots__ = ("_calls", "_left", "keeps", "made", "redaction")
+    __slots__ = ("_calls", "_for_failure", "_left", "_left_for_failure", "keeps", "made", "redaction")
 
     def __init__(self, most_bytes: int) -> None:
         self.keeps = most_bytes > 0
-        """Whether there is to be a journal."""
-        self._left = most_bytes
+        """Whether there is to be a journal of a failure."""
+        self._left_for_failure = most_bytes
+        self._left = max(most_bytes, MAX_STRETCH)
         self._calls: list[bytes] = []
+        self._for_failure = 0
         self.made = 0
         """How many calls there were."""
         self.redaction = Redaction()
         """The secrets that the run was given."""
+
+    @property
+    def kept(self) -> int:
+        """How many of them were kept, the first ones."""
+        return len(self._calls)
 
     def answered(self, service: str, function: str, args: list[Any], value: Any) -> None:
         """Keep a call that was answered."""
@@ -148,22 +187,30 @@ class Recorder:
         self._keep(RecordedCall(service, function, as_kept(service, args), thrown, refusal=why))
 
     def journal(self, limits: Limits, readings: list[int], batch: Sequence[tuple[UUID, int]] = ()) -> Journal:
-        """What was kept."""
-        calls = [msgspec.msgpack.decode(call, type=RecordedCall) for call in self._calls]
-        return Journal(FORMAT, self.made, calls, readings, limits, list(batch))
+        """What is kept with a failure."""
+        return Journal(FORMAT, self.made, self.calls(self._for_failure), readings, limits, list(batch))
+
+    def calls(self, count: int) -> list[RecordedCall]:
+        """The first ``count`` calls that were kept."""
+        return [_decode_call(call) for call in self._calls[:count]]
 
     def _keep(self, call: RecordedCall) -> None:
-        complete = len(self._calls) == self.made
+        complete = self.kept == self.made
         self.made += 1
-        if not complete or self._left <= 0:
+        if not complete:
             return
         if self.redaction:
-            call = _without_secrets(call, self.redaction)
+            call = without_secrets(call, self.redaction)
         try:
             encoded = _encode(call)
         except (TypeError, OverflowError, ValueError, RecursionError):
             # What can't be kept can't be sent to the script either: it is told so, and the record ends here.
             return
-        self._left -= len(encoded) + _ENTRY_BYTES
-        if self._left >= 0:
-            self._calls.append(encoded)
+        size = len(encoded) + _ENTRY_BYTES
+        self._left -= size
+        if self._left < 0:
+            return
+        self._calls.append(encoded)
+        self._left_for_failure -= size
+        if self._left_for_failure >= 0:
+            self._for_failure = len(self._calls)

@@ -37,6 +37,7 @@ READS: Final[dict[str, frozenset[str]]] = {
     "users": frozenset(
         {"find", "get", "has_role", "list", "session", "sessions", "token", "tokens", "verify", "verify_code"}
     ),
+    "steps": frozenset({"step", "done", "sleep", "wait_for"}),
 }
 """Functions of services that change nothing in PiCloud; what isn't here counts as an effect of the run that calls it.
 An answer of the world outside can't be made up, so a call there that isn't recorded is refused like a read."""
@@ -93,6 +94,9 @@ class Repetition:
 
     def answer(self, service: str, function: str, args: list[Any]) -> Any:
         """Answer a call, with its arguments as records keep them. Raises the pool's ``ServiceError`` for a refusal."""
+        if (service, function) == ("steps", "done"):
+            # That a step is done is no question; the record has the step itself.
+            return None
         args = as_kept(service, args)
         try:
             value = self._answer(service, function, args)
@@ -143,6 +147,11 @@ class Repetition:
             if at not in self._used and self._same(recorded, asked):
                 self._used.add(at)
                 return self._as_recorded(recorded, asked)
+        if asked.service == "steps":
+            # A step is done here, a time is over at once; of a message nothing is known.
+            if asked.function == "wait_for":
+                self.unknown.append(f"{self._shown(asked)} was not recorded: () stands for its answer")
+            return None
         if asked.service == SECRETS and self._past.secrets is not None:
             return self._withheld(asked, None)
         if asked.function in READS.get(asked.service, frozenset()):
@@ -260,6 +269,8 @@ def shown(call: RecordedCall) -> str:
     """A call as a script writes it, its arguments shortened."""
     if call.service == "modules":
         return f'import "{call.args[0]}"'
+    if call.service == "steps":
+        return f"{call.function}({', '.join(map(_short, call.args))})"
     return f"{call.name}({', '.join(map(_short, call.args))})"
 
 

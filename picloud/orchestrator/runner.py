@@ -38,10 +38,12 @@ from picloud.domain.invocation import (
 from picloud.domain.metadata import Metadata
 from picloud.domain.vault import VaultError
 from picloud.executor.pool import ExecutorDied, ExecutorPool
-from picloud.executor.protocol import Limits, Result, RunRequest
+from picloud.executor.protocol import Limits, Repeat, Result, RunRequest
+from picloud.executor.protocol import RunError as ExecutorError
 from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict
 from picloud.log.contents import get_content, put_content, store, unpack
 from picloud.log.reader import read_stream
+from picloud.orchestrator.course import Course, Tools
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.journal import Recorder
@@ -61,6 +63,8 @@ _log = structlog.get_logger(__name__)
 MAX_COLLISIONS: Final = 50
 """So often a run is repeated because other runs changed the keys that it wrote."""
 
+DEADLINE_PASSED: Final = "DeadlinePassed"
+"""The kind of error of a run that nobody began in time."""
 QUOTA_EXCEEDED: Final = "QuotaExceeded"
 """The kind of error of a run whose effects go beyond what its app may keep."""
 
@@ -103,11 +107,13 @@ class Runner:
         self._privacy = privacy
         self._turns = Turns()
         self._keep_all = keep_all_journals
+        self._tools = Tools(appender, sessions, pool, lambda state: inbox.wake_for(state.requested.owner, state.id))
 
     def run(
         self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = (), *, in_place: bool = False
     ) -> Outcome | None:
-        """Run the started attempt, append how it ended, and return the outcome; None if the invocation goes on.
+        """Run the started attempt, append how it ended, and return the outcome; None if the invocation goes on, unless
+        it is suspended.
 
         The caller has taken a slot, which is given back at the end, unless the run is ``in_place`` of one that waits
         for it. ``metadata`` is that of the attempt's events. ``unrecorded`` are the invocation's first events if they
@@ -120,41 +126,44 @@ class Runner:
             return self._run(state, metadata, unrecorded)
 
     def _run(self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...]) -> Outcome | None:
-        attempt = self.attempt(state, metadata)
+        attempt = self.attempt(state, metadata, unrecorded)
         try:
-            return self._record(state, attempt, metadata, unrecorded)
+            return self._record(attempt, metadata)
         except (StreamConflict, EffectRefused) as conflict:
-            if not self._collided(state, attempt, unrecorded, conflict):
+            if not self._collided(attempt, conflict):
                 return None
         with self._turns.at(attempt.contended):
-            return self._repeat(state, attempt, metadata, unrecorded)
+            return self._repeat(attempt, metadata)
 
-    def _repeat(
-        self, state: Invocation, attempt: Attempt, metadata: Metadata, unrecorded: tuple[Entry, ...]
-    ) -> Outcome | None:
-        """Run again on fresh reads, until nobody got in between; what it was told from outside it is told again."""
-        for _ in range(MAX_COLLISIONS):
-            attempt = self.attempt(state, metadata, again=attempt.outside).besides(attempt)
+    def _repeat(self, attempt: Attempt, metadata: Metadata) -> Outcome | None:
+        """Run again on fresh reads, until nobody got in between; what it was told from outside it is told again.
+
+        What it did up to a checkpoint stays done.
+        """
+        collisions = 0
+        while collisions < MAX_COLLISIONS:
+            before = attempt.state
+            again = self.attempt(before, metadata, attempt.unrecorded, again=attempt.outside)
+            attempt = again.besides(attempt)
             try:
-                return self._record(state, attempt, metadata, unrecorded)
+                return self._record(attempt, metadata)
             except (StreamConflict, EffectRefused) as conflict:
-                if not self._collided(state, attempt, unrecorded, conflict):
+                if not self._collided(attempt, conflict):
                     return None
+            collisions = collisions + 1 if attempt.state.version == before.version else 0
         failure = Failure(error=RunError("WriteConflict", "other runs kept changing the same keys"), lost=True)
         failure = replace(failure, secrets=attempt.secrets)
         try:
-            return self._record(state, Attempt(self._failed(state, failure)), metadata, unrecorded)
+            return self._record(attempt.failed(self._failed(attempt.state, failure)), metadata)
         except StreamConflict as conflict:
-            self._fenced(state, conflict)
+            self._fenced(attempt.state, conflict)
             return None
 
-    def _collided(
-        self, state: Invocation, attempt: Attempt, unrecorded: tuple[Entry, ...], conflict: Exception
-    ) -> bool:
+    def _collided(self, attempt: Attempt, conflict: Exception) -> bool:
         """Whether it was a key that conflicted, and not the invocation, which then is another's."""
-        if attempt.effects and self._still_ours(state, unrecorded):
+        if attempt.effects and self._still_ours(attempt):
             return True
-        self._fenced(state, conflict)
+        self._fenced(attempt.state, conflict)
         return False
 
     def _fenced(self, state: Invocation, conflict: Exception) -> None:
@@ -164,51 +173,113 @@ class Runner:
         self,
         state: Invocation,
         metadata: Metadata,
+        unrecorded: tuple[Entry, ...] = (),
         *,
         batch: Sequence[Invocation] = (),
         again: OutsideAnswers | None = None,
     ) -> Attempt:
-        """Run the script for a started attempt, and say how it ended; nothing is appended.
+        """Run the script for a started attempt, and say how it ended; nothing is appended but its checkpoints.
 
+        ``unrecorded`` are the invocation's first events, if they aren't in the log yet.
         ``again`` is what a run was told from outside that could not be recorded because others got in its way.
         With a ``batch`` of invocations, of which ``state`` is the first, the script gets all of their events.
         """
-        clock_ms = time.time_ns() // 1_000_000
-        expires = state.requested.expires
-        if expires is not None and clock_ms >= expires.timestamp() * 1_000:
-            error = RunError("DeadlinePassed", f"the run was to start before {expires.isoformat()}")
-            return Attempt(self._failed(state, Failure(error=error, usage=Usage(clock_ms=clock_ms))))
-        work = self._door.open(state.requested.app, self.caller(state, metadata, clock_ms), again)
-        recorder = self._door.recorder(str(state.id))
+        now_ms = time.time_ns() // 1_000_000
+        expires = state.expires
+        if expires is not None and now_ms >= expires.timestamp() * 1_000:
+            error = RunError(DEADLINE_PASSED, f"the run was to start before {expires.isoformat()}")
+            failure = Failure(error=error, usage=Usage(clock_ms=now_ms))
+            return Attempt(state, unrecorded, self._failed(state, failure))
         try:
-            result = self._pool.run(self.request(state, clock_ms, batch))
-            if work.interrupted:
-                raise DatabaseLost("the database was lost under a call of the script")
-            if result.error is not None and recorder.redaction:
-                # A call that was posted may be refused behind the run's end, in the words of its service.
-                said = recorder.redaction.text(result.error.message)
-                result.error = msgspec.structs.replace(result.error, message=said)
-            journal = None
-            if batch or result.reply is None or self._keep_all:
-                journal = self._journal(state, recorder, result.readings, batch)
-            return self._ended(state, result, work, clock_ms, journal)
-        except ExecutorDied as died:
-            journal = self._journal(state, recorder, [], batch)
-            lost = replace(_lost(died, clock_ms), journal=journal, secrets=reads_of(work))
-            return Attempt(self._failed(state, lost))
-        except (*OUTAGE, DatabaseLost) as error:
-            failure = Failure(error=RunError("DatabaseLost", str(error).strip()), lost=True)
-        except VaultError as error:
-            failure = Failure(
-                error=RunError("VaultClosed", f"the request is private, and can't be opened here: {error}")
+            course = Course(
+                self._tools,
+                state,
+                metadata,
+                unrecorded,
+                seed=_seed(state),
+                together=bool(batch),
+                nested=_is_nested(state),
             )
         except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
-            _log.exception("run.failed", invocation=str(state.id), attempt=state.attempt)
-            failure = Failure(error=RunError("InternalError", f"this is a fault of PiCloud: {type(error).__name__}"))
+            return Attempt(state, unrecorded, self._failed(state, self._kept_from(error, state, now_ms)))
+        ran = self._ran(course, metadata, batch, again)
+        try:
+            return self._concluded(course, ran, batch)
+        except Exception as error:  # noqa: BLE001 - as above
+            state = course.state
+            failure = self._kept_from(error, state, course.clock_ms)
+            return Attempt(state, course.unrecorded, self._failed(state, failure))
+
+    def _ran(
+        self, course: Course, metadata: Metadata, batch: Sequence[Invocation], again: OutsideAnswers | None
+    ) -> Result | Failure:
+        """Run the script in an executor: its result, or what kept it from one."""
+        first = [again]
+
+        def next_stretch() -> tuple[Work, Recorder]:
+            state = course.state
+            clock_ms = time.time_ns() // 1_000_000 if state.checkpoints else course.clock_ms
+            caller = self.caller(state, metadata, clock_ms, course.deadline_ms)
+            return self._door.open(state.requested.app, caller, first.pop() if first else None)
+
+        state = course.state
+        try:
+            course.deadline_ms = time.time_ns() // 1_000_000 + self._limits_of(state).wall_ms
+            request = self.request(state, course.clock_ms, batch)
+            if state.checkpoints:
+                repeat = Repeat(course.readings)
+                request = msgspec.structs.replace(request, repeat=repeat, answered=course.answered)
+            course.request = request
+            self._door.follow(course)
+            course.begin(next_stretch)
+            return self._pool.run(request)
+        except ExecutorDied as died:
+            return _lost(died, course.clock_ms)
+        except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
+            return self._kept_from(error, state, course.clock_ms)
         finally:
-            self._door.close(str(state.id))
-        failure = replace(failure, usage=Usage(clock_ms=clock_ms), secrets=reads_of(work))
-        return Attempt(self._failed(state, failure))
+            course.close()
+            self._door.close(str(state.id), course)
+
+    def _kept_from(self, error: Exception, state: Invocation, clock_ms: int) -> Failure:
+        """How a run failed that PiCloud itself kept from its end."""
+        usage = Usage(clock_ms=clock_ms)
+        if isinstance(error, (*OUTAGE, DatabaseLost)):
+            return Failure(error=RunError("DatabaseLost", str(error).strip()), lost=True, usage=usage)
+        if isinstance(error, VaultError):
+            said = f"the request is private, and can't be opened here: {error}"
+            return Failure(error=RunError("VaultClosed", said), usage=usage)
+        _log.error("run.failed", invocation=str(state.id), attempt=state.attempt, exc_info=error)
+        said = f"this is a fault of PiCloud: {type(error).__name__}"
+        return Failure(error=RunError("InternalError", said), usage=usage)
+
+    def _concluded(self, course: Course, ran: Result | Failure, batch: Sequence[Invocation]) -> Attempt:
+        """How a run ended that got this far on its course."""
+        state, unrecorded = course.state, course.unrecorded
+        if isinstance(ran, Failure) and not course.begun:
+            return Attempt(state, unrecorded, self._failed(state, ran))
+        work, reads = course.work, reads_of(course.work)
+        if course.conflict is not None:
+            conflict = course.conflict
+            return Attempt(state, unrecorded, [], course.refused, outside=work.outside, conflict=conflict, reads=reads)
+        if course.suspended:
+            return Attempt(state, unrecorded, [])
+        if isinstance(ran, Result) and work.interrupted:
+            raise DatabaseLost("the database was lost under a call of the script")
+        readings = ran.readings if isinstance(ran, Result) else []
+        if isinstance(ran, Result):
+            ran = _as_course_says(course, ran)
+            if ran.error is not None and course.redaction:
+                # A call that was posted may be refused behind the run's end, in the words of its service.
+                said = course.redaction.text(ran.error.message)
+                ran = msgspec.structs.replace(ran, error=msgspec.structs.replace(ran.error, message=said))
+        journal = None
+        if batch or isinstance(ran, Failure) or ran.reply is None or self._keep_all:
+            journal = self._journal(state, course.recorder, readings, batch)
+        if isinstance(ran, Failure):
+            failure = replace(ran, journal=journal, secrets=reads)
+            return Attempt(state, unrecorded, self._failed(state, failure))
+        return self._ended(course, ran, journal)
 
     def _journal(
         self, state: Invocation, recorder: Recorder, readings: list[int], batch: Sequence[Invocation]
@@ -228,24 +299,24 @@ class Runner:
                 _log.warning("run.journal_inline", invocation=str(state.id), bytes=len(packed), reason=str(error))
         return Content(base64=b64encode(packed).decode())
 
-    def caller(self, state: Invocation, metadata: Metadata, clock_ms: int) -> Caller:
+    def caller(self, state: Invocation, metadata: Metadata, clock_ms: int, deadline_ms: int = 0) -> Caller:
         """Whose run the attempt is that ``state`` stands at."""
         requested = state.requested
         return Caller(
             invocation=state.id,
-            attempt=state.attempt,
+            attempt=state.part,
             title=f"{requested.app}/{requested.script}",
             version=requested.number,
             callers=requested.callers,
             correlation_id=metadata.correlation_id,
             clock_ms=clock_ms,
-            deadline_ms=clock_ms + self._limits_of(state).wall_ms,
+            deadline_ms=deadline_ms or clock_ms + self._limits_of(state).wall_ms,
         )
 
-    def _still_ours(self, state: Invocation, unrecorded: tuple[Entry, ...]) -> bool:
-        """Whether the invocation still stands where this attempt began, so that a key was what conflicted."""
-        stream = self._sessions.patiently(lambda connection: read_stream(connection, state.id))
-        return len(stream) == (0 if unrecorded else state.version)
+    def _still_ours(self, attempt: Attempt) -> bool:
+        """Whether the invocation still stands where this attempt left it, so that a key was what conflicted."""
+        stream = self._sessions.patiently(lambda connection: read_stream(connection, attempt.state.id))
+        return len(stream) == (0 if attempt.unrecorded else attempt.state.version)
 
     def request(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> RunRequest:
         """What an executor is asked for the attempt that ``state`` stands at, begun at ``clock_ms`` (Unix time)."""
@@ -257,10 +328,10 @@ class Runner:
             program=lambda: self._programs.kept(requested.sha256),
             name=f"{requested.app}/{requested.script}",
             ctx=self._context(state, clock_ms, batch),
-            seed=(state.id.int ^ state.attempt) & _SEED_MASK,
+            seed=_seed(state),
             now_ms=clock_ms,
             limits=self._limits_of(state),
-            nested=requested.trigger.kind == INVOKE and requested.owner is not None,
+            nested=_is_nested(state),
         )
 
     def _source(self, sha256: str) -> str:
@@ -268,7 +339,7 @@ class Runner:
             return get_content(connection, sha256).decode()
 
     def _context(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> dict[str, Any]:
-        requested = state.requested
+        requested, first = state.requested, state.first_stretch
         told = self._input(requested)
         if batch:
             told["event"] |= {"messages": [self._message(member) for member in batch]}
@@ -276,7 +347,7 @@ class Runner:
             **told,
             "invocation": {
                 "id": str(state.id),
-                "attempt": state.attempt,
+                "attempt": first.attempt if first is not None else state.attempt,
                 "trigger": requested.trigger.kind,
                 "replay_of": str(requested.replay_of) if requested.replay_of else None,
                 "deadline_ms": clock_ms + self._limits_of(state).wall_ms,
@@ -321,8 +392,14 @@ class Runner:
             operations=min(asked.operations or given.operations, given.operations),
         )
 
-    def _ended(self, state: Invocation, result: Result, work: Work, clock_ms: int, journal: Content | None) -> Attempt:
-        usage = Usage(clock_ms=clock_ms, duration_us=result.wall_us, cpu_us=result.cpu_us, operations=result.operations)
+    def _ended(self, course: Course, result: Result, journal: Content | None) -> Attempt:
+        state, unrecorded, work = course.state, course.unrecorded, course.work
+        usage = Usage(
+            clock_ms=course.clock_ms,
+            duration_us=result.wall_us,
+            cpu_us=result.cpu_us,
+            operations=result.operations,
+        )
         logs = [LogLine(line.level, line.message, line.at_ms, line.line, line.fields) for line in result.logs]
         if result.reply is not None:
             answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
@@ -342,33 +419,36 @@ class Runner:
             )
             if self._keep_all:
                 ended = replace(ended, journal=journal)
-            return Attempt([ended], kept, answer, journal, work.outside)
+            return Attempt(state, unrecorded, [ended], kept, answer, journal, work.outside)
         assert result.error is not None
         error = result.error
         failure = Failure(
             error=RunError(error.kind, error.message, error.line, error.column, error.call_stack),
+            final=course.astray is not None,
             usage=usage,
             logs=logs,
             journal=journal,
             secrets=reads_of(work),
         )
-        return Attempt(self._failed(state, failure))
+        return Attempt(state, unrecorded, self._failed(state, failure))
 
     def _failed(self, state: Invocation, failure: Failure) -> list[InvocationEvent]:
         return lifecycle.fail(state, failure, now=datetime.now(UTC), random=random.random())
 
-    def _record(
-        self, state: Invocation, attempt: Attempt, metadata: Metadata, unrecorded: tuple[Entry, ...]
-    ) -> Outcome | None:
-        outcome = _outcome(state.id, attempt)
-        wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
-        asked = (Entry(event, metadata_of(event, metadata)) for event in attempt.effects)
-        entries = [*unrecorded, *asked, *(Entry(event, metadata) for event in attempt.events)]
-        try:
-            self._appender.append(entries, wakes=wakes, timeout=None)
-        except QuotaExceeded as error:
-            failure = attempt.failed_by(RunError(QUOTA_EXCEEDED, str(error)))
-            return self._record(state, Attempt(self._failed(state, failure)), metadata, unrecorded)
+    def _record(self, attempt: Attempt, metadata: Metadata) -> Outcome | None:
+        if attempt.conflict is not None:
+            raise attempt.conflict
+        state = attempt.state
+        outcome = _outcome(attempt)
+        if attempt.events:
+            wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
+            asked = (Entry(event, metadata_of(event, metadata)) for event in attempt.effects)
+            entries = [*attempt.unrecorded, *asked, *(Entry(event, metadata) for event in attempt.events)]
+            try:
+                self._appender.append(entries, wakes=wakes, timeout=None)
+            except QuotaExceeded as error:
+                failure = attempt.failed_by(RunError(QUOTA_EXCEEDED, str(error)))
+                return self._record(attempt.failed(self._failed(state, failure)), metadata)
         if outcome is not None:
             self._inbox.ended(state.id)
         return outcome
@@ -376,17 +456,28 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a run ended: the invocation's events, the effects that commit with them, and the answer if there is one.
+    """How a run ended: the invocation as it stands, the first events of it that aren't recorded, and those that tell
+    of the end; the effects that commit with them, and the answer if there is one.
 
-    ``journal`` is what services answered, of a batch that ended well: some of its messages may have failed. ``outside``
-    is what the world outside answered, for the same run made again.
+    A run that was suspended has recorded its end. One whose checkpoint was refused has a ``conflict`` instead, and the
+    effects that were refused. ``journal`` is what services answered, of a batch that ended well: some of its messages
+    may have failed. ``outside`` is what the world outside answered, for the same run made again.
     """
 
+    state: Invocation
+    unrecorded: tuple[Entry, ...]
     events: list[InvocationEvent]
     effects: list[Any] = field(default_factory=list)
     answer: Answer | None = None
     journal: Content | None = None
     outside: OutsideAnswers | None = None
+    conflict: StreamConflict | EffectRefused | None = None
+    reads: list[SecretRead] = field(default_factory=list)
+    """The secrets that it read, if no event of its end tells."""
+
+    def failed(self, events: list[InvocationEvent]) -> Attempt:
+        """The same, ended so instead."""
+        return Attempt(self.state, self.unrecorded, events)
 
     @property
     def contended(self) -> list[UUID]:
@@ -402,30 +493,62 @@ class Attempt:
     @property
     def secrets(self) -> list[SecretRead]:
         """The secrets that it read."""
-        ended = self.events[0]
-        return ended.secrets if isinstance(ended, AttemptFailed | Succeeded) else []
+        ended = self.events[0] if self.events else None
+        return ended.secrets if isinstance(ended, AttemptFailed | Succeeded) else self.reads
 
     def besides(self, before: Attempt | None) -> Attempt:
         """The same, with what the try ``before`` it read of secrets: that alone of it counts."""
-        ended = self.events[0]
-        if before is None or not before.secrets or not isinstance(ended, AttemptFailed | Succeeded):
+        if before is None or not before.secrets:
             return self
         counts = {(read.name, read.number): read.reads for read in before.secrets}
-        for read in ended.secrets:
+        for read in self.secrets:
             counts[read.name, read.number] = counts.get((read.name, read.number), 0) + read.reads
         both = [SecretRead(name, number, count) for (name, number), count in counts.items()]
+        ended = self.events[0] if self.events else None
+        if not isinstance(ended, AttemptFailed | Succeeded):
+            return replace(self, reads=both)
         return replace(self, events=[replace(ended, secrets=both), *self.events[1:]])
 
 
-def _outcome(invocation: UUID, attempt: Attempt) -> Outcome | None:
+def _outcome(attempt: Attempt) -> Outcome | None:
+    invocation = attempt.state.id
     if attempt.answer is not None:
         return Outcome(invocation, State.SUCCEEDED, attempt.answer)
+    if not attempt.events:
+        return Outcome(invocation, State.SUSPENDED)
     last = attempt.events[-1]
     if isinstance(last, DeadLettered):
         failed = attempt.events[0]
         assert isinstance(failed, lifecycle.AttemptFailed)
         return Outcome(invocation, State.DEAD, error=failed.error, reason=last.reason)
     return None
+
+
+def _as_course_says(course: Course, result: Result) -> Result:
+    """The result, unless the run went another way than the one before it, or beyond what its app may keep."""
+    if result.reply is not None:
+        course.check_arrived()
+    error = course.astray
+    if error is None and course.exceeded is not None:
+        error = RunError(QUOTA_EXCEEDED, str(course.exceeded))
+    if error is None:
+        return result
+    place = result.error
+    said = ExecutorError(error.kind, error.message)
+    if place is not None:
+        said = ExecutorError(error.kind, error.message, place.line, place.column, place.call_stack)
+    return msgspec.structs.replace(result, reply=None, thrown=False, error=said)
+
+
+def _seed(state: Invocation) -> int:
+    first = state.first_stretch
+    return first.seed if first is not None else (state.id.int ^ state.attempt) & _SEED_MASK
+
+
+def _is_nested(state: Invocation) -> bool:
+    """Whether another run waits for it, in whose place it runs."""
+    requested = state.requested
+    return requested.trigger.kind == INVOKE and requested.owner is not None
 
 
 def _lost(died: ExecutorDied, clock_ms: int) -> Failure:

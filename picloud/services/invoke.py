@@ -39,6 +39,8 @@ MAX_DATA_BYTES: Final = 1024 * 1024
 MAX_INVOKED: Final = 1_000
 MAX_QUOTED: Final = 200
 """Characters of a callee's answer in the error that tells of it."""
+MAX_ABANDONED: Final = 100
+"""So often one call is made again because those of lost runs were abandoned."""
 
 _START: Final = "invoke::start"
 _RUN: Final = "invoke::run"
@@ -69,6 +71,10 @@ class Answered:
 
 class Unanswered(Exception):
     """A call ended without an answer; the message says how: ``failed: …``, ``was cancelled: …``."""
+
+
+class Abandoned(Unanswered):
+    """A call that an earlier run of its caller made came to nothing, for want of somebody who waited for it."""
 
 
 Scripts = Callable[[str], Mapping[str, Callee]]
@@ -118,10 +124,18 @@ class Invoke:
         requested = replace(requested, expires=now + timedelta(milliseconds=timeout_ms))
         caller, callee = work.caller, f"{requested.app}/{requested.script}"
         metadata = Metadata(work.app, f"script:{caller.title}", caller.correlation_id, caller.invocation)
-        try:
-            answer = self._call(requested, metadata, timeout_ms / 1000)
-        except Unanswered as error:
-            raise ServiceError(f"{callee} {error} (invocation {requested.originator_id})") from None
+        for again in range(MAX_ABANDONED):
+            try:
+                answer = self._call(requested, metadata, timeout_ms / 1000)
+                break
+            except Abandoned:
+                # Nothing came of it, so that it may be asked for anew.
+                anew = stream_id(_RUN, str(requested.originator_id), str(again))
+                requested = replace(requested, originator_id=anew)
+            except Unanswered as error:
+                raise ServiceError(f"{callee} {error} (invocation {requested.originator_id})") from None
+        else:
+            raise ServiceError(f"{callee} was abandoned too often (invocation {requested.originator_id})")
         if answer.status >= 400:
             said = answer.body.decode("utf-8", "replace")
             quoted = said if len(said) <= MAX_QUOTED else said[: MAX_QUOTED - 1] + "…"

@@ -81,9 +81,12 @@ class OutsideAnswers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whose run it is: the ``invocation`` and its ``attempt``, the script as ``app/script`` and its version's number,
-    the scripts that led to it (the first cause first), the root cause; when the run began, by its own clock, and when
-    it must have ended (Unix time in milliseconds).
+    """Whose run it is: the ``invocation``, the script as ``app/script`` and its version's number, the scripts that led
+    to it (the first cause first), the root cause; when the run began, by its own clock, and when it must have ended
+    (Unix time in milliseconds).
+
+    ``attempt`` is for ids of what the run asks for: a run that was lost is done again under the same number, one behind
+    a failure or a checkpoint has another.
     """
 
     invocation: UUID

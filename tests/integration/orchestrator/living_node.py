@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -154,14 +154,16 @@ class LivingNode:
 
 
 @contextmanager
-def living_node(dsn: str, data: Path, **settings: str) -> Iterator[LivingNode]:
-    """A node with one executor, and the projections that follow."""
+def living_node(
+    dsn: str, data: Path, *, on_changed: Callable[[str], None] | None = None, **settings: str
+) -> Iterator[LivingNode]:
+    """A node with one executor, and the projections that follow; ``on_changed`` is told which have changed."""
     variables = {f"PICLOUD_{name.upper()}": value for name, value in settings.items()}
     config = Config.from_environment(variables, database=dsn, data=data)
     config.vault_file.write_text(b64encode(b"k" * KEY_BYTES).decode())
     node = Node(config)
     living = LivingNode(node)
-    follower = Follower(dsn, [kind() for kind in PROJECTIONS.values() if not kind.inline])
+    follower = Follower(dsn, [kind() for kind in PROJECTIONS.values() if not kind.inline], on_changed=on_changed)
     follower.start()
     node.start()
     try:
