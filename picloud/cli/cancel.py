@@ -16,7 +16,7 @@ from picloud.cli.target import Target, with_target
 @click.argument("invocation", metavar="[ID]", required=False)
 @click.option("--app", help="Instead of one: all of this app that have not ended.")
 @click.option("--script", help="Only of this script.")
-@click.option("--state", type=click.Choice(["pending", "running", "retrying"]), help="Only in this state.")
+@click.option("--state", type=click.Choice(["pending", "running", "retrying", "suspended"]), help="Only in this state.")
 @click.option("--trigger", help="Only by this trigger: a kind (http, cron …) or a name.")
 @click.option("--since", metavar="TIME", help="Requested at or after (RFC 3339).")
 @click.option("--until", metavar="TIME", help="Requested before (RFC 3339).")

@@ -22,7 +22,7 @@ _WAIT = click.option("--wait/--no-wait", default=True, help="Wait for its end, a
 _LONGEST_WAIT: Final = 20
 _PRIVATE: Final = "private: sealed in the log, and shown to nobody"
 """Seconds. Shorter than what clients and proxies give up after."""
-_STATES: Final = ["pending", "running", "retrying", "succeeded", "dead", "cancelled"]
+_STATES: Final = ["pending", "running", "retrying", "suspended", "succeeded", "dead", "cancelled"]
 
 
 @click.command("invocations")
@@ -51,26 +51,34 @@ def invocations(target: Target, app: str, limit: int, as_json: bool, **filters: 
             show.when(item["requested_at"]),
             show.duration(item["duration_us"]),
             item["operations"],
-            f"{item['error_kind']}: {item['error_message']}".splitlines()[0] if item["error_kind"] else "",
+            _remark(item),
         )
         for item in items
     ]
-    headings = ("invocation", "state", "status", "trigger", "script", "requested", "duration", "operations", "error")
+    headings = ("invocation", "state", "status", "trigger", "script", "requested", "duration", "operations", "remark")
     show.table(headings, rows, empty=f"{app} has no such invocations")
+
+
+def _remark(item: dict[str, Any]) -> str:
+    """What it waits for, or why it failed."""
+    if item["state"] == "suspended":
+        return f"until {show.when(item['due'])}" + (f" or {item['waits_for']}" if item["waits_for"] else "")
+    return f"{item['error_kind']}: {item['error_message']}".splitlines()[0] if item["error_kind"] else ""
 
 
 @click.command("invocation")
 @click.argument("invocation", metavar="ID")
 @click.option("--mail", is_flag=True, help="Write the mail that led to it, as it came, and nothing else.")
+@click.option("--wait", type=click.IntRange(0, 60), default=0, metavar="SECONDS", help="Wait so long for its end.")
 @_JSON
 @with_target
-def invocation(target: Target, invocation: str, mail: bool, as_json: bool) -> None:
-    """Show one invocation whole: input, attempts, logs, answer, events."""
+def invocation(target: Target, invocation: str, mail: bool, wait: int, as_json: bool) -> None:
+    """Show one invocation whole: input, steps, attempts, logs, answer, events."""
     client = Client(target)
     if mail:
         click.echo(client.send("GET", "invocations", invocation, "mail").content, nl=False)
         return
-    whole = client.get("invocations", invocation)
+    whole = client.get("invocations", invocation, wait=wait)
     if as_json:
         show.as_json(whole)
         return
@@ -82,6 +90,8 @@ def show_whole(client: Client, whole: dict[str, Any]) -> None:
     _facts(whole)
     for cause in whole["causes"]:
         click.echo(f"{'caused by':<12} {_cause(cause)}")
+    if whole["steps"]:
+        _steps(whole["steps"])
     _attempts(client, whole)
     if whole["logs"]:
         click.echo(click.style("\nlogs", bold=True))
@@ -129,6 +139,18 @@ def _cause(cause: dict[str, Any]) -> str:
     return f"{what}, {cause['actor']}, {show.when(cause['at'])}"
 
 
+def _steps(steps: list[dict[str, Any]]) -> None:
+    click.echo(click.style("\nsteps", bold=True))
+    for step in steps:
+        what = step["name"] if step["kind"] == "step" else f"{step['kind']} {step['name']}"
+        spent = show.duration(step["duration_us"]) if step["kind"] == "step" else f"until {show.when(step['until'])}"
+        if step["filter"]:
+            spent += f", {json.dumps(step['filter'], ensure_ascii=False)}"
+        if step["message"]:
+            spent += f", message {step['message']}"
+        click.echo(f"  {step['number']:>4}  {show.when(step['at'])}  attempt {step['attempt']}  {what}  {spent}")
+
+
 def _letter(whole: dict[str, Any]) -> str:
     """What the invocation has to do with a dead letter, and what became of that."""
     letter = whole["dead_letter"]
@@ -170,6 +192,8 @@ def _attempt(attempt: dict[str, Any]) -> None:
         click.echo(f"  {cost}, {attempt['operations']} operations, {attempt.get('effects', 0)} effects")
     for read in attempt.get("secrets", ()):
         click.echo(f"  read the secret {read['name']}, version {read['number']}, {read['reads']} times")
+    if "suspended_until" in attempt:
+        click.echo(f"  suspended until {show.when(attempt['suspended_until'])}")
     error = attempt.get("error")
     if error is not None:
         click.echo(click.style(f"  {error['kind']}: {error['message']}", fg="red"))

@@ -16,6 +16,7 @@ STATE_COLOURS: Final = {
     "failed": "red",
     "cancelled": "yellow",
     "retrying": "yellow",
+    "suspended": "blue",
     "running": "cyan",
     "live": "green",
     "finished": "green",

@@ -15,14 +15,18 @@ from picloud.domain.errors import Disabled, NotFound
 from picloud.domain.invocation import (
     AttemptFailed,
     Cancelled,
+    Checkpoint,
     DeadLettered,
     Discarded,
     HttpInput,
     Replayed,
     Requested,
+    Resumed,
     RetryPolicy,
     Started,
+    StepCompleted,
     Succeeded,
+    Suspended,
     Trigger,
     evolve,
 )
@@ -187,6 +191,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
     assert isinstance(asked, Requested)
     state = None
     attempts: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     logs: list[dict[str, Any]] = []
     whole: dict[str, Any] = {"reply": None, "reason": None, "ended_at": None, "replayed_by": [], "discard_reason": None}
     for recorded in stream:
@@ -195,6 +200,14 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
         match event:
             case Started():
                 attempts.append({"attempt": event.attempt, "node": event.node, "started_at": recorded.at})
+            case StepCompleted() | Suspended():
+                steps.append(_checkpoint(recorded, event))
+                logs += [msgspec.to_builtins(line) | {"attempt": event.attempt} for line in event.logs]
+                if isinstance(event, Suspended):
+                    attempts[-1]["ended_at"] = recorded.at
+                    attempts[-1] |= msgspec.to_builtins(event.usage) | {"suspended_until": event.until}
+            case Resumed():
+                steps[-1]["message"] = event.message.id
             case Succeeded() | AttemptFailed():
                 attempt = attempts[-1] if attempts else {}
                 attempt["ended_at"] = recorded.at
@@ -232,10 +245,29 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
         "auth": msgspec.to_builtins(asked.auth),
         "event": msgspec.to_builtins(asked.event),
         "attempts": attempts,
+        "steps": steps,
         "logs": logs,
         "events": [as_event(recorded) for recorded in stream],
         **whole,
     }
+
+
+def _checkpoint(recorded: RecordedEvent, event: Checkpoint) -> dict[str, Any]:
+    told = {
+        "number": event.number,
+        "attempt": event.attempt,
+        "at": recorded.at,
+        "effects": event.effects,
+        "duration_us": None,
+        "until": None,
+        "filter": None,
+        "message": None,
+    }
+    if isinstance(event, StepCompleted):
+        return told | {"kind": "step", "name": event.name, "duration_us": event.duration_us}
+    if event.topic:
+        return told | {"kind": "wait_for", "name": event.topic, "until": event.until, "filter": event.filter}
+    return told | {"kind": "sleep", "name": event.asked, "until": event.until}
 
 
 _ONE: Final = "/invocations/{invocation}"

@@ -365,6 +365,9 @@ class InvocationOut(Schema):
     replay_of = fields.UUID(required=True, allow_none=True)
     replayed_by = fields.List(fields.UUID(), required=True)
     correlation_id = fields.UUID(required=True)
+    waits_for = fields.Str(
+        required=True, metadata={"description": "The topic that a suspended one waits for; `due` is until when."}
+    )
     position = fields.Int(required=True)
 
 
@@ -437,6 +440,21 @@ class Cause(Schema):
     at = fields.DateTime(required=True)
 
 
+class Checkpoint(Schema):
+    """A durable step that is done, a `sleep` or a `wait_for`: its `name` is the step's, or the time or the topic."""
+
+    number = fields.Int(required=True)
+    kind = fields.Str(required=True, validate=validate.OneOf(["step", "sleep", "wait_for"]))
+    name = fields.Str(required=True)
+    attempt = fields.Int(required=True)
+    at = fields.DateTime(required=True)
+    effects = fields.Int(required=True)
+    duration_us = fields.Int(required=True, allow_none=True)
+    until = fields.DateTime(required=True, allow_none=True)
+    filter = fields.Dict(required=True, allow_none=True)
+    message = fields.UUID(required=True, allow_none=True, metadata={"description": "The one that ended the wait."})
+
+
 class InvocationWhole(Schema):
     """One invocation with everything that is known of it."""
 
@@ -462,6 +480,7 @@ class InvocationWhole(Schema):
     dead_letter = fields.Nested(DeadLetterOut, required=True, allow_none=True)
     causes = fields.List(fields.Nested(Cause), required=True, metadata={"description": "The direct one first."})
     attempts = fields.List(fields.Dict(), required=True)
+    steps = fields.List(fields.Nested(Checkpoint), required=True)
     logs = fields.List(fields.Dict(), required=True)
     events = fields.List(fields.Dict(), required=True)
 
