@@ -440,6 +440,25 @@ def test_readings_of_the_timer_are_the_same_again(node: Steps) -> None:
     assert answer["told"] == answer["seen"]
 
 
+def test_ids_and_time_zones_shift_nothing(node: Steps) -> None:
+    fails = iter([True, False])
+    node.outside.answer = lambda name, value: next(fails) if name == "fail?" else value
+    invocation = node.run(
+        """
+        print(time::is_zone("Asia/Kathmandu"));
+        let first = uuid::v7();
+        let told = step("a", || { uuid::v7(); first });
+        let second = uuid::v7();
+        let again = step("b", || second);
+        if queue::send("fail?", 0) { throw "not yet"; }
+        #{first: told == first, second: again == second}
+        """,
+        attempts=2,
+    )
+    assert node.answer(invocation) == {"first": True, "second": True}
+    assert node.lines(invocation) == ["true"]
+
+
 def test_libraries_are_those_that_the_run_began_with(node: Steps) -> None:
     node.living.deploy("library", "fn value() { 1 }")
 
@@ -737,6 +756,7 @@ CRASH = 'if queue::send("crash?", 0) { throw "crash"; }'
 STATEMENTS = st.sampled_from(
     [
         "seen.push(random::int(0, 1000));",
+        "seen.push(uuid::v4());",
         'kv::set(p + "a", seen.len());',
         'kv::incr(p + "n", random::int(1, 5));',
         'kv::append(p + "l", random::int(0, 9));',
