@@ -72,6 +72,7 @@ from picloud.orchestrator.journal import (
     without_secrets,
 )
 from picloud.orchestrator.messaging import metadata_of
+from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.repetition import alike, shown
 from picloud.postgres.sessions import Sessions
 from picloud.services.secrets import reads_of
@@ -102,6 +103,7 @@ class Tools:
     appender: Appender
     sessions: Sessions
     pool: ExecutorPool
+    privacy: Privacy
     wakes: Callable[[Invocation], list[Wake]]
 
 
@@ -133,7 +135,7 @@ class Course:
         self.clock_ms = self._now_ms = first.clock_ms if first is not None else time.time_ns() // 1_000_000
         self.deadline_ms = 0
         """When the run must have ended."""
-        self._past, self.readings = past_of(state, tools.sessions)
+        self._past, self.readings = past_of(state, tools.sessions, tools.privacy)
         self._size = sum(checkpoint.stretch.size for checkpoint in state.checkpoints)
         self._at = 0
         self._resuming = state.suspension
@@ -428,7 +430,8 @@ class Course:
             self._work.calls.update(event.stretch.made)
         self._pending = None
 
-    def _kept(self, packed: bytes) -> Content:
+    def _kept(self, stretch: bytes) -> Content:
+        packed = self._tools.privacy.record(self.state.requested.input, stretch)
         if len(packed) <= STRETCH_INLINE:
             return Content(base64=b64encode(packed).decode())
         with self._tools.sessions.session() as connection:
@@ -469,12 +472,15 @@ class Course:
         return told | {"ordering_key": message.ordering_key} if message.ordering_key else told
 
 
-def past_of(state: Invocation, sessions: Sessions) -> tuple[list[RecordedCall], list[int]]:
-    """The calls of an invocation's runs up to the last checkpoint, and their readings of ``timestamp()``."""
+def past_of(state: Invocation, sessions: Sessions, privacy: Privacy) -> tuple[list[RecordedCall], list[int]]:
+    """The calls of an invocation's runs up to the last checkpoint, and their readings of ``timestamp()``.
+
+    Raises :class:`VaultError` if they are private and can't be opened here.
+    """
     calls: list[RecordedCall] = []
     readings: list[int] = []
     for checkpoint in state.checkpoints:
-        calls += unpacked_stretch(unpack(checkpoint.stretch.calls, sessions))
+        calls += unpacked_stretch(privacy.opened_record(unpack(checkpoint.stretch.calls, sessions)))
         readings += checkpoint.stretch.readings
     return calls, readings
 

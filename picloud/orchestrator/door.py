@@ -126,9 +126,10 @@ class Door:
         if course is not None:
             if course.request is not request:
                 raise RefusedCall("the run was taken over by another one")
-            recorded = course.recorded(service, function, args)
+            app = course.state.requested.app
+            recorded = course.recorded(service, function, self.as_kept(app, service, function, args))
             if recorded is not None:
-                return self._repeated(course, recorded, args)
+                return self.as_told(app, service, function, self._repeated(course, recorded, args))
         recorder = self._recorders.get(request.invocation)
         work = self._works.get(request.invocation)
         if work is not None:
@@ -161,7 +162,7 @@ class Door:
                 course.redaction.learn(str(args[0]), value.value)
             return value.value
         if recorded.refusal is not None:
-            raise RefusedCall(course.redaction.restored(recorded.refusal))
+            raise RefusedCall(course.redaction.restored(recorded.refusal), thrown=recorded.value)
         if recorded.sha256 is None:
             return course.redaction.restored(recorded.value)
         try:

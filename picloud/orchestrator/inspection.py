@@ -236,8 +236,8 @@ class Inspector:
         if not checkpoints:
             return journal, notes, 0
         try:
-            calls, readings = past_of(attempt.at_end, self._sessions)
-        except (UnreadableJournal, ContentMissing) as error:
+            calls, readings = past_of(attempt.at_end, self._sessions, self._privacy)
+        except (UnreadableJournal, ContentMissing, VaultError) as error:
             return None, [f"the record of the invocation's steps can't be read: {error}."], 0
         passed = len(calls)
         notes.append(

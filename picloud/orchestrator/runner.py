@@ -107,7 +107,9 @@ class Runner:
         self._privacy = privacy
         self._turns = Turns()
         self._keep_all = keep_all_journals
-        self._tools = Tools(appender, sessions, pool, lambda state: inbox.wake_for(state.requested.owner, state.id))
+        self._tools = Tools(
+            appender, sessions, pool, privacy, lambda state: inbox.wake_for(state.requested.owner, state.id)
+        )
 
     def run(
         self, state: Invocation, metadata: Metadata, unrecorded: tuple[Entry, ...] = (), *, in_place: bool = False

@@ -393,9 +393,37 @@ def test_a_secret_is_in_no_checkpoint_and_comes_back_to_the_script(node: Steps) 
     assert node.answer(invocation) == {"same": True, "length": 21}
     for recorded in living.stream(invocation):
         assert b"hunter2" not in recorded.state, recorded.type
-    calls, _ = past_of(node.state(invocation), living.node.sessions)
+    calls, _ = past_of(node.state(invocation), living.node.sessions, living.node.privacy)
     assert "hunter2" not in repr(calls)
     assert "[secret KEY]" in repr(calls)
+
+
+def test_accounts_are_the_same_again_and_no_checkpoint_holds_a_password(node: Steps) -> None:
+    source = """
+        users::register("ada", "correct horse battery");
+        let before = users::session("no such token");
+        let session = users::sign_in("ada", "correct horse battery");
+        step("in", || 1);
+        queue::send("behind", 1);
+        if users::session(session.token) == () { throw "nobody" }
+        #{same: users::verify("ada", "correct horse battery") != ()}
+    """
+
+    def once_refused(name: str, value: Any) -> Any:
+        if node.outside.made[name] == 1:
+            node.kill_executor()
+            gevent.sleep(5)
+        return value
+
+    node.outside.answer = once_refused
+    invocation = node.run(source)
+    assert node.answer(invocation) == {"same": True}
+    assert node.steps(invocation) == ["in"]
+    living = node.living
+    calls, _ = past_of(node.state(invocation), living.node.sessions, living.node.privacy)
+    assert [call.name for call in calls][:3] == ["users::register", "users::session", "users::sign_in"]
+    assert "correct horse" not in repr(calls)
+    assert all(b"correct horse" not in recorded.state for recorded in living.stream(invocation))
 
 
 def test_the_clock_moves_on_at_checkpoints_and_is_the_same_again(node: Steps) -> None:
