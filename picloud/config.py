@@ -298,6 +298,20 @@ class Config:
         unit="bytes",
         parse=_bytes(MIB, 64 * MIB),
     )
+    file_bytes: int = _setting(
+        "PICLOUD_FILE_BYTES",
+        1024 * MIB,
+        "The largest file that is taken over HTTP; a larger one is answered with 413.",
+        unit="bytes",
+        parse=_bytes(MIB, 1024 * 1024 * MIB),
+    )
+    file_days: int = _setting(
+        "PICLOUD_FILE_DAYS",
+        30,
+        "How long the content of files is kept that were overwritten or deleted; 0 keeps it for ever.",
+        unit="days",
+        parse=_number(0, 36_500),
+    )
     operations: int = _setting(
         "PICLOUD_OPERATIONS", 20_000_000, "Operations that one run may use.", parse=_number(1000, 10**12)
     )

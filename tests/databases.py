@@ -13,6 +13,9 @@ from picloud.postgres.migrations import migrate
 from picloud.postgres.server import Server
 from picloud.projections.installation import install
 
+HASHES: Final = tuple(f"{number:064x}" for number in range(1, 6))
+"""Contents that are there in each migrated database, by their hashes; they have no bytes."""
+
 _TEMPLATE: Final = "migrated"
 
 
@@ -34,8 +37,15 @@ class Databases:
             self._execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
             migrate(self._dsn(_TEMPLATE))
             install(self._dsn(_TEMPLATE))
+            self._store_contents()
             self._has_template = True
         return self._create(name, _TEMPLATE)
+
+    def _store_contents(self) -> None:
+        """What made-up files name: an append refuses one whose content isn't there."""
+        with psycopg.connect(self._dsn(_TEMPLATE), autocommit=True) as connection:
+            for sha256 in HASHES:
+                connection.execute("INSERT INTO log.blobs (sha256, size, chunk_bytes) VALUES (%s, 0, 1)", (sha256,))
 
     def drop(self, dsn: str) -> None:
         """Drop a database made here, and cut the sessions that are left on it."""

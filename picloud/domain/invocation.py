@@ -178,6 +178,14 @@ class Reply:
     sealed: Content | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """The content of a file, as an answer's body: its hash and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a run cost: ``duration_us`` of wall time, ``cpu_us`` of computing, ``operations`` of the script.
@@ -357,6 +365,7 @@ class Succeeded:
     """A run ended with an answer, and its effects, if any, are in the same commit.
 
     ``journal`` is what services answered to it, if that is kept of such runs too. ``secrets`` are those that it read.
+    An answer with a ``file`` has no other body.
     """
 
     originator_id: UUID
@@ -369,6 +378,7 @@ class Succeeded:
     logs: list[LogLine] = field(default_factory=list)
     journal: Content | None = None
     secrets: list[SecretRead] = field(default_factory=list)
+    file: FileBody | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -601,6 +611,7 @@ def succeed(
     thrown: bool = False,
     effects: int = 0,
     secrets: Sequence[SecretRead] = (),
+    file: FileBody | None = None,
 ) -> Succeeded:
     """End the running attempt with an answer. Raises :class:`Conflict` unless it runs."""
     _check_running(state)
@@ -614,6 +625,7 @@ def succeed(
         usage=usage,
         logs=logs,
         secrets=list(secrets),
+        file=file,
     )
 
 

@@ -19,6 +19,7 @@ from picloud.manager.rebuild_jobs import RebuildJobs
 from picloud.manager.replays import Replays
 from picloud.manager.retention import Retention
 from picloud.manager.scheduler import Scheduler
+from picloud.manager.sweeping import Sweeping
 from picloud.manager.waking import Waker
 from picloud.postgres.sessions import Sessions
 from picloud.projections.dead_letters import DeadLetters
@@ -57,6 +58,7 @@ class LeaderTerm:
         self._retention = Retention(
             appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
         )
+        self._sweeping = Sweeping(sessions=self._sessions, days=config.file_days)
 
     def start(self) -> None:
         """Begin all of it."""
@@ -71,12 +73,14 @@ class LeaderTerm:
         self._mail_sender.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
         self._expiry.start().link_exception(self._part_failed)
+        self._sweeping.start().link_exception(self._part_failed)
         self._listener.start()
 
     def stop(self) -> None:
         """End all of it."""
         self._listener.stop()
         self._expiry.stop()
+        self._sweeping.stop()
         self._retention.stop()
         self._mail_sender.stop()
         self._reactor.stop()

@@ -301,6 +301,8 @@ _TRIGGER_TYPES: Final = ("TriggerCreated", "TriggerChanged", "TriggerPaused", "T
 _SECRET_TYPES: Final = ("SecretCreated", "SecretSet", "SecretExpired", "SecretResealed", "SecretRemoved")
 _SETTING_TYPES: Final = ("SettingCreated", "SettingSet", "SettingRemoved")
 _TOKEN_TYPES: Final = ("TokenIssued", "TokenRevoked")
+_SITE_TYPES: Final = ("SiteConfigured", "SiteRemoved")
+"""They leave no rows here, the append writes them; who keeps apps in memory is told."""
 _NODE_TYPES: Final = ("NodeStarted", "NodeStopped", "NodeLost")
 
 
@@ -317,6 +319,7 @@ class Catalog(Projection):
             *_TRIGGER_TYPES,
             *_SECRET_TYPES,
             *_SETTING_TYPES,
+            *_SITE_TYPES,
             *_TOKEN_TYPES,
             *_NODE_TYPES,
         )
@@ -345,7 +348,7 @@ class Catalog(Projection):
                 _fold_setting(rows, recorded, event)
             elif recorded.type in _TOKEN_TYPES:
                 _fold_token(rows, recorded, event)
-            else:
+            elif recorded.type in _NODE_TYPES:
                 _fold_node(rows, recorded, event)
             changed.add(recorded.app or EVERYTHING)
         rows.write(connection)

@@ -11,6 +11,7 @@ from typing import Final
 
 import psycopg
 
+from picloud.projections.files import FilesChange
 from picloud.projections.inlining import InlineChange
 from picloud.projections.kv import KvChange
 from picloud.projections.outbox import CHANGE_ARGUMENTS, OutboxChange, change_arguments, stands_alone
@@ -154,6 +155,38 @@ USER_CODES: Final = Table(
 )
 
 
+FILES: Final = Table(
+    name="entries",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("path", "text", collation="C"),
+        Column("sha256", "text", nullable=True, collation="C"),
+        Column("size", "bigint"),
+        Column("content_type", "text"),
+        Column("metadata", "jsonb"),
+        Column("version", "bigint"),
+        Column("written_at", "timestamptz"),
+    ),
+    key=("app", "path"),
+    indexes=(
+        "entries_there ON {table} (app, path) WHERE sha256 IS NOT NULL",
+        "entries_sha256 ON {table} (sha256) WHERE sha256 IS NOT NULL",
+    ),
+)
+SITES: Final = Table(
+    name="sites",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("version", "bigint"),
+        Column("settings", "jsonb", nullable=True),
+        Column("deployed_at", "timestamptz", nullable=True),
+        Column("items", "bigint"),
+        Column("bytes", "bigint"),
+    ),
+    key=("app",),
+)
+
+
 def usage_table() -> Table:
     """What each app keeps in a service."""
     return Table(
@@ -280,6 +313,24 @@ class Users(Projection):
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
         change = UsersChange()
+        for recorded, event in facts:
+            change.add(event, recorded.metadata, recorded.at)
+        apply(connection, change, self.schema)
+        return Change()
+
+
+class Files(Projection):
+    """Files and sites of apps; see :mod:`picloud.projections.files`."""
+
+    name = "files"
+    version = 1
+    types = frozenset(event.__name__ for event in FilesChange.types)
+    tables = (FILES, usage_table(), SITES)
+    inline = True
+
+    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
+        """See :meth:`Projection.fold`."""
+        change = FilesChange()
         for recorded, event in facts:
             change.add(event, recorded.metadata, recorded.at)
         apply(connection, change, self.schema)

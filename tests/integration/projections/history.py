@@ -19,6 +19,7 @@ from picloud.domain.access import AccessToken
 from picloud.domain.app import App
 from picloud.domain.egress import Allowed, Egress
 from picloud.domain.errors import DomainError
+from picloud.domain.file import FileDeleted, FileWritten, file_id
 from picloud.domain.firing import Order, Target
 from picloud.domain.flow import FlowControl
 from picloud.domain.invocation import (
@@ -57,6 +58,7 @@ from picloud.domain.route_settings import Cors, RateLimit, RouteSettings
 from picloud.domain.script import Pin, Script
 from picloud.domain.secret import Resealed, Secret
 from picloud.domain.setting import Kind, Setting
+from picloud.domain.site import SiteConfigured, SiteDeployed, SiteRemoved, SiteSettings, site_id
 from picloud.domain.tick import TickSkipped, due_text, tick_id
 from picloud.domain.trigger import Delivery
 from picloud.domain.users import (
@@ -77,6 +79,7 @@ from picloud.domain.users import (
 from picloud.log.appender import Appender, Entry
 from picloud.log.repository import collect
 from picloud.projections.outbox import stands_alone
+from tests.databases import HASHES
 
 APPS = ("demo", "shop", "a-very-long-name-for-an-app-but-still-one")
 SCRIPTS = ("hello", "todo", "hook")
@@ -152,6 +155,9 @@ class History:
             self._user,
             self._of_user,
             self._of_user,
+            self._file,
+            self._file,
+            self._site,
             self._rebuild,
             self._purge,
             self._reaction,
@@ -532,6 +538,37 @@ class History:
             )
             person.owned.append((event.originator_id, self.random.choice([UserSessionEnded, UserSessionExtended])))
         return [Entry(event, self._metadata(person.app))]
+
+    def _file(self) -> list[Entry]:
+        app, path = self.random.choice(APPS), self.random.choice(("a", "a/b", "site/ü.html", "z"))
+        stream = file_id(app, path)
+        version = self.keys[stream] = self.keys.get(stream, 0) + 1
+        head: dict[str, Any] = {"originator_id": stream, "originator_version": version, "path": path}
+        if self.random.random() < 0.3:
+            return [Entry(FileDeleted(**head), self._metadata(app))]
+        written = FileWritten(
+            **head,
+            sha256=self.random.choice(HASHES),
+            size=self.random.randrange(10_000),
+            content_type="text/html",
+            metadata=self.random.choice(({}, {"by": "ada"}, {"said": "ünïcödé"})),
+        )
+        return [Entry(written, self._metadata(app))]
+
+    def _site(self) -> list[Entry]:
+        app = self.random.choice(APPS)
+        stream = site_id(app)
+        version = self.keys[stream] = self.keys.get(stream, 0) + 1
+        head: dict[str, Any] = {"originator_id": stream, "originator_version": version}
+        match self.random.randrange(4):
+            case 0:
+                return [Entry(SiteRemoved(**head), self._metadata(app))]
+            case 1:
+                done = SiteDeployed(**head, files=self.random.randrange(9), bytes=version, written=1, deleted=0)
+                return [Entry(done, self._metadata(app))]
+            case _:
+                settings = SiteSettings(prefix=self.random.choice(("", "site/")))
+                return [Entry(SiteConfigured(**head, settings=settings), self._metadata(app))]
 
     def _rebuild(self) -> list[Entry]:
         if not self.rebuilds:
