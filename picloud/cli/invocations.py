@@ -208,6 +208,8 @@ def _reply(reply: dict[str, Any]) -> None:
         click.echo(f"  {name}: {value}")
     if shown := _content(reply["body"]) if reply.get("sealed") is None else _PRIVATE:
         click.echo(f"  {shown}")
+    if reply["file"] is not None:
+        click.echo(f"  a file of {reply['file']['size']:,} bytes, {reply['file']['sha256']}")
 
 
 def _pairs(values: dict[str, str]) -> str:

@@ -59,11 +59,13 @@ class LogLine(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """The script's answer, shaped as an HTTP response; the content type is among the headers."""
+    """The script's answer, shaped as an HTTP response; the content type is among the headers. The body is that of the
+    file with the hash ``file``, unless that is empty."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    file: str = ""
 
 
 class RunError(msgspec.Struct, frozen=True, array_like=True):

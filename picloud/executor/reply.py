@@ -39,7 +39,7 @@ class InvalidReply(Exception):
 class ReplyBuilder:
     """The value behind ``reply::…`` in a script. Each setter raises :class:`InvalidReply`."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "file", "headers", "status")
 
     rhai_type = "Reply"
 
@@ -47,6 +47,7 @@ class ReplyBuilder:
         self.status = LOWEST_STATUS
         self.headers: list[tuple[str, str]] = []
         self.body = body
+        self.file = ""
         self.set_status(status)
         if content_type in _KNOWN_TYPES:
             self.headers.append(("content-type", content_type))
@@ -96,14 +97,14 @@ class ReplyBuilder:
     def copy(self) -> ReplyBuilder:
         """An equal reply that changes apart."""
         made = object.__new__(ReplyBuilder)
-        made.status, made.headers, made.body = self.status, list(self.headers), self.body
+        made.status, made.headers, made.body, made.file = self.status, list(self.headers), self.body, self.file
         return made
 
     def finished(self) -> Reply:
         """The reply as it is sent. Statuses that have no body lose it."""
         if self.status in _WITHOUT_BODY:
             return Reply(self.status, [header for header in self.headers if header[0] != "content-type"], b"")
-        return Reply(self.status, self.headers, self.body)
+        return Reply(self.status, self.headers, self.body, self.file)
 
     def _append(self, name: str, value: str) -> None:
         if len(self.headers) >= MAX_HEADERS:

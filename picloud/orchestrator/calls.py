@@ -21,9 +21,11 @@ import structlog
 from gevent.event import Event as Signal
 
 from picloud.domain import invocation as lifecycle
-from picloud.domain.invocation import Requested, Started, State, evolve
+from picloud.domain.invocation import FileBody, Requested, Started, State, evolve
 from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
+from picloud.log.blobs import read
+from picloud.log.contents import ContentMissing
 from picloud.log.repository import load_invocation
 from picloud.orchestrator.cancellation import cancel_wake
 from picloud.orchestrator.identity import Identity
@@ -34,6 +36,9 @@ from picloud.orchestrator.runner import DEADLINE_PASSED, Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.services.invoke import Abandoned, Answered, Unanswered
+
+MAX_FILE_BYTES: Final = 6 * 1024 * 1024
+"""Of a file that a called script answers with, and that its caller is handed as a blob."""
 
 NOBODY_WAITS: Final = "its caller doesn't wait for it any more"
 
@@ -98,7 +103,7 @@ class Calls:
                 gevent.spawn(self._call_off, call).name = f"end of call {requested.originator_id}"
         if call.met and _is_abandoned(outcome):
             raise Abandoned(outcome.reason)
-        return _answered(outcome)
+        return _answered(outcome, self._sessions)
 
     def _run(self, call: _Call) -> Outcome | None:
         """Record the invocation as begun here, and run it; None if its end is to be waited for."""
@@ -154,11 +159,12 @@ def _is_abandoned(outcome: Outcome) -> bool:
     return outcome.lost or (outcome.error is not None and outcome.error.kind == DEADLINE_PASSED)
 
 
-def _answered(outcome: Outcome) -> Answered:
+def _answered(outcome: Outcome, sessions: Sessions) -> Answered:
     answer = outcome.answer
     if answer is not None:
         types = [value for name, value in answer.headers if name.lower() == "content-type"]
-        return Answered(answer.status, types[0] if types else "", answer.body)
+        body = answer.body if answer.file is None else _content_of(answer.file, sessions)
+        return Answered(answer.status, types[0] if types else "", body)
     error = outcome.error
     if error is None:
         raise Unanswered(f"was cancelled: {outcome.reason}")
@@ -166,3 +172,13 @@ def _answered(outcome: Outcome) -> Answered:
     thrown = error.message.removeprefix("Runtime error: ") if error.kind == "ErrorRuntime" else error.message
     kind = "" if error.kind == "ErrorRuntime" else f"{error.kind}: "
     raise Unanswered(f"failed: {kind}{thrown}{place}")
+
+
+def _content_of(file: FileBody, sessions: Sessions) -> bytes:
+    if file.size > MAX_FILE_BYTES:
+        said = f"answered with a file of {file.size:,} bytes, more than {MAX_FILE_BYTES:,} that a script can be handed"
+        raise Unanswered(f"{said}: have it answer with the path, and read that with files::")
+    try:
+        return read(sessions, file.sha256)
+    except ContentMissing as error:
+        raise Unanswered(f"answered with a file that isn't kept any more: {error}") from error

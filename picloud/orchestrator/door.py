@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
 from picloud.services.topics import Topics
-from picloud.services.work import Caller, Disguised, OutsideAnswers, ServiceError, Withheld, Work
+from picloud.services.work import Caller, Disguised, OutOfStore, OutsideAnswers, ServiceError, Withheld, Work
 
 Answering = Callable[[str, str, list[Any]], Any]
 """``answering(service, function, args)`` answers a call, or raises the pool's ``ServiceError``."""
@@ -30,6 +30,9 @@ AsKept = Callable[[str, str, list[Any]], list[Any]]
 """``as_kept(app, function, args)`` are the arguments of a call as a record may keep them."""
 AsTold = Callable[[str, str, Any], Any]
 """``as_told(app, function, answer)`` is the answer that a script got, from that which a record keeps."""
+
+_WRAPPED: Final = (Withheld, Disguised, OutOfStore)
+"""Answers of which a record keeps something else than the script gets."""
 
 
 class Door:
@@ -146,7 +149,7 @@ class Door:
         if recorder is not None:
             recorded = value.recorded if type(value) is Disguised else value
             recorder.answered(service, function, self._kept(request, service, function, args), recorded)
-        return value.value if type(value) is Withheld or type(value) is Disguised else value
+        return value.value if type(value) in _WRAPPED else value
 
     def _kept(self, request: RunRequest, service: str, function: str, args: list[Any]) -> list[Any]:
         work = self._works.get(request.invocation)

@@ -283,7 +283,8 @@ class Inspector:
         usage = event.usage
         if isinstance(event, Succeeded):
             answer = self._privacy.answer(event.reply)
-            reply = Reply(answer.status, answer.headers, answer.body)
+            file = event.file.sha256 if event.file is not None else ""
+            reply = Reply(answer.status, answer.headers, answer.body, file)
             return Ended(
                 succeeded=True,
                 reply=reply,

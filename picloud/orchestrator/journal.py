@@ -23,7 +23,7 @@ import msgspec
 from picloud.executor.protocol import Limits
 from picloud.executor.redaction import SECRETS, Redaction
 from picloud.services.http import recording as http
-from picloud.services.work import Withheld
+from picloud.services.work import OutOfStore, Withheld
 
 FORMAT: Final = 1
 MAX_STRETCH: Final = 2 * 1024 * 1024
@@ -46,9 +46,10 @@ class RecordedCall(msgspec.Struct, frozen=True, array_like=True):
     """A service call as it was made, and its answer: ``value``, or ``refusal`` if it was refused; ``value`` is then
     what was thrown for it, if that was more than the text.
 
-    A module's source is held by its hash alone (``sha256``). ``withheld`` tells that the answer was not to be kept;
-    ``value`` is then what may be kept of it: of a secret the number of the version, or of each. Where a secret that the
-    run was given stands in what it asked or was told later, its name is put instead.
+    A module's source, and what was read of a large file, is held by the hash of the whole alone (``sha256``).
+    ``withheld`` tells that the answer was not to be kept; ``value`` is then what may be kept of it: of a secret the
+    number of the version, or of each. Where a secret that the run was given stands in what it asked or was told later,
+    its name is put instead.
     """
 
     service: str
@@ -176,6 +177,8 @@ class Recorder:
             self._keep(RecordedCall(service, function, args, value.kept, withheld=True))
             if service == SECRETS:
                 self.redaction.learn(str(args[0]), value.value)
+        elif type(value) is OutOfStore:
+            self._keep(RecordedCall(service, function, args, sha256=value.sha256))
         elif service == "modules" and isinstance(value, str):
             digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
             self._keep(RecordedCall(service, function, args, sha256=digest))

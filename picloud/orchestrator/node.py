@@ -30,6 +30,7 @@ from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
 from picloud.services.config import Config as Settings
 from picloud.services.email import Email
+from picloud.services.files import Files
 from picloud.services.http.client import Client
 from picloud.services.http.guard import Guard
 from picloud.services.http.metrics import Metrics
@@ -113,6 +114,7 @@ class Node:
             runner=self.runner,
             invoker=self.invoker,
         )
+        self.door.add("files", Files(self.sessions).functions)
         invoke = Invoke(self.catalog.scripts, self.calls.call, self.sessions)
         self.door.add("invoke", invoke.functions, outside=frozenset({"run"}))
         self.guard = Guard(self.catalog.egress, Resolver(config.egress_dns))

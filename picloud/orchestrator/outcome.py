@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from picloud.domain.invocation import AttemptFailed, Cancelled, DeadLettered, Reply, RunError, State, Succeeded
+from picloud.domain.invocation import (
+    AttemptFailed,
+    Cancelled,
+    DeadLettered,
+    FileBody,
+    Reply,
+    RunError,
+    State,
+    Succeeded,
+)
 from picloud.log.reader import RecordedEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The script's answer as an HTTP response."""
+    """The script's answer as an HTTP response; the body is that of a ``file`` if it answered with one."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    file: FileBody | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ def outcome_of(stream: Sequence[RecordedEvent], answer_of: Callable[[Reply], Ans
             case AttemptFailed() as failed:
                 error, lost = failed.error, failed.lost
             case Succeeded() as succeeded:
-                return Outcome(recorded.stream_id, State.SUCCEEDED, answer_of(succeeded.reply))
+                answer = replace(answer_of(succeeded.reply), file=succeeded.file)
+                return Outcome(recorded.stream_id, State.SUCCEEDED, answer)
             case DeadLettered() as dead:
                 return Outcome(recorded.stream_id, State.DEAD, error=error, reason=dead.reason, lost=lost)
             case Cancelled() as cancelled:

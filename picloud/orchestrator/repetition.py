@@ -20,9 +20,11 @@ import psycopg
 
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.redaction import SECRETS, Redaction
+from picloud.log.contents import ContentMissing
 from picloud.orchestrator.journal import Journal, RecordedCall, as_kept
 from picloud.postgres.sessions import Sessions
 from picloud.services.crypto import Crypto
+from picloud.services.files import read_again
 from picloud.services.past import PastConfig, PastKv, PastModules
 from picloud.services.secrets import Secrets
 from picloud.services.work import Caller, ServiceError, Work
@@ -31,6 +33,7 @@ READS: Final[dict[str, frozenset[str]]] = {
     "config": frozenset({"all", "get"}),
     "http": frozenset({"get", "delete", "post", "put", "patch", "request"}),
     "crypto": frozenset({"random_bytes", "verify"}),
+    "files": frozenset({"exists", "list", "metadata", "read", "read_text", "reply"}),
     "kv": frozenset({"get", "get_many", "list", "page"}),
     "modules": frozenset({"source"}),
     "secrets": frozenset({"get", "live"}),
@@ -133,6 +136,8 @@ class Repetition:
             return self._withheld(asked, recorded.value)
         if recorded.refusal is not None:
             raise RefusedCall(self.redaction.restored(recorded.refusal), thrown=recorded.value)
+        if recorded.sha256 is not None and recorded.service == "files":
+            return self._out_of_store(asked, recorded.sha256)
         if recorded.sha256 is not None:
             return self._past.call(self._work, recorded)
         if recorded.service in self._past.functions and recorded.function not in READS[recorded.service]:
@@ -159,6 +164,13 @@ class Repetition:
             raise RefusedCall(f"{self._shown(asked)} was not recorded")
         self.unknown.append(f"{self._shown(asked)} was not recorded: () stands for its answer")
         return None
+
+    def _out_of_store(self, asked: RecordedCall, sha256: str) -> Any:
+        try:
+            return self._past.read_file(asked, sha256)
+        except ContentMissing:
+            self.unknown.append(f"what {self._shown(asked)} read isn't kept any more: it was refused")
+            raise RefusedCall(f"what {self._shown(asked)} read isn't kept any more") from None
 
     def _withheld(self, asked: RecordedCall, kept: Any) -> Any:
         if asked.service != SECRETS or self._past.secrets is None:
@@ -206,6 +218,7 @@ class Past:
         self.app = app
         self.secrets = secrets
         self._caller = caller
+        self._sessions = sessions
         self._kv = PastKv(sessions, position)
         calls = journal.calls if journal is not None else []
         sources = {str(call.args[0]): call.sha256 for call in calls if call.service == "modules" and not call.refusal}
@@ -250,6 +263,13 @@ class Past:
             raise RefusedCall(f"{call.name} could not look into the log: {error}") from error
         except TypeError as error:
             raise RefusedCall(f"{call.name} doesn't take {len(call.args)} arguments") from error
+
+    def read_file(self, call: RecordedCall, sha256: str) -> Any:
+        """What a call read of the content with that hash. Raises :class:`ContentMissing`, or as :meth:`call` does."""
+        try:
+            return read_again(self._sessions, call.function, call.args, sha256)
+        except psycopg.Error as error:
+            raise RefusedCall(f"{call.name} could not look into the store: {error}") from error
 
     def effects(self, calls: Iterable[RecordedCall]) -> list[Effect]:
         """What calls come to: of ``kv::`` the last for each key, and each call of the others that changes something."""

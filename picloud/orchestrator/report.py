@@ -122,7 +122,11 @@ def same_end(one: Ended, other: Ended) -> bool:
 
 
 def _reply(reply: Reply | None) -> Any:
-    return None if reply is None else (reply.status, [tuple(header) for header in reply.headers], bytes(reply.body))
+    return (
+        None
+        if reply is None
+        else (reply.status, [tuple(header) for header in reply.headers], bytes(reply.body), reply.file)
+    )
 
 
 def _same_logs(one: list[LogLine], other: list[LogLine]) -> bool:

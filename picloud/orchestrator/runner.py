@@ -25,6 +25,7 @@ from picloud.domain.invocation import (
     Content,
     DeadLettered,
     Failure,
+    FileBody,
     Invocation,
     InvocationEvent,
     LogLine,
@@ -54,6 +55,7 @@ from picloud.orchestrator.programs import Programs
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import OUTAGE, Sessions
+from picloud.services.files import FilesDraft
 from picloud.services.invoke import KIND as INVOKE
 from picloud.services.secrets import reads_of
 from picloud.services.work import Caller, OutsideAnswers, Work
@@ -404,7 +406,8 @@ class Runner:
         )
         logs = [LogLine(line.level, line.message, line.at_ms, line.line, line.fields) for line in result.logs]
         if result.reply is not None:
-            answer = Answer(result.reply.status, result.reply.headers, result.reply.body)
+            file = _file(result.reply.file, work) if result.reply.file else None
+            answer = Answer(result.reply.status, result.reply.headers, result.reply.body, file)
             reply = self._privacy.reply(state.requested.input, answer)
             # An answer that was thrown is an outcome, but the script gave its work up: nothing of it is kept.
             kept = [] if result.thrown else work.effects()
@@ -418,6 +421,7 @@ class Runner:
                 thrown=result.thrown,
                 effects=len(kept),
                 secrets=reads_of(work),
+                file=file,
             )
             if self._keep_all:
                 ended = replace(ended, journal=journal)
@@ -510,6 +514,14 @@ class Attempt:
         if not isinstance(ended, AttemptFailed | Succeeded):
             return replace(self, reads=both)
         return replace(self, events=[replace(ended, secrets=both), *self.events[1:]])
+
+
+def _file(sha256: str, work: Work) -> FileBody:
+    """The file that the run answers with. An executor that names one which it was not told breaks out of its cage."""
+    file = work.draft(FilesDraft).answered(sha256)
+    if file is None:
+        raise PermissionError(f"the executor answers with a file that it was not told of: {sha256}")
+    return FileBody(file.sha256, file.size)
 
 
 def _outcome(attempt: Attempt) -> Outcome | None:

@@ -37,6 +37,14 @@ class Disguised:
     recorded: Any
 
 
+@dataclass(frozen=True, slots=True)
+class OutOfStore:
+    """A service's answer that the script gets, and of which a record keeps the hash of the content that it is from."""
+
+    value: Any
+    sha256: str
+
+
 class Draft(Protocol):
     """What a run has read and written of one service, until its outcome decides. Made with the app's name."""
 

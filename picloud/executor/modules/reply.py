@@ -4,6 +4,7 @@
     reply::text(text)       reply::text(text, status)
     reply::html(text)       reply::html(text, status)
     reply::bytes(blob)      reply::bytes(blob, content_type)
+    reply::file(path)                                          a file of the app (files::), which isn't loaded for it
     reply::redirect(url)    reply::redirect(url, status)       302 unless said otherwise
     reply::status(status)   reply::status(status, value)       the body as if the script had answered the value
 
@@ -28,6 +29,8 @@ from picloud.executor.answer import Answers, InvalidAnswer
 from picloud.executor.faults import refusal
 from picloud.executor.host import active_run
 from picloud.executor.reply import BYTES, HTML, TEXT, InvalidReply, ReplyBuilder
+from picloud.executor.scheduler import CallRefused
+from picloud.rhai.errors import thrown
 from picloud.rhai.packages.budget import charge
 from picloud.rhai.packages.declare import ANY, Package
 from picloud.rhai.runtime.run import Run
@@ -87,6 +90,22 @@ def bytes_(run: Run, content: bytearray, content_type: str = BYTES) -> ReplyBuil
     """Return a reply with the bytes of a blob."""
     charge(run, len(content))
     return _built("reply::bytes", lambda: ReplyBuilder(200, bytes(content), content_type))
+
+
+@PACKAGE.function("file", "string", run=True, volatile=True)
+def file(run: Run, path: str) -> ReplyBuilder:
+    """Return a reply with a file of the app. It goes from the store to the client, past the script."""
+    try:
+        told = active_run(run).call("files", "reply", [path])
+    except CallRefused as error:
+        raise thrown(str(error)) from None
+
+    def build() -> ReplyBuilder:
+        built = ReplyBuilder(200, b"", told["content_type"])
+        built.file = told["sha256"]
+        return built
+
+    return _built("reply::file", build)
 
 
 @PACKAGE.function("redirect", "string")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from picloud.domain.file import fault_of_path
 from picloud.domain.kv import fault_of_key, json_text
 from picloud.executor.faults import refusal
 from picloud.executor.host import active_run
@@ -22,6 +23,17 @@ from picloud.rhai.runtime.run import Run
 SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
     "config": {"get": (1, 2), "all": (0,)},
     "email": {"send": (1,)},
+    "files": {
+        "copy": (2,),
+        "delete": (1,),
+        "exists": (1,),
+        "list": (1, 2),
+        "metadata": (1,),
+        "move": (2,),
+        "read": (1, 2),
+        "read_text": (1,),
+        "write": (2, 3),
+    },
     "invoke": {"start": (2, 3), "run": (2, 3)},
     "kv": {
         "append": (2, 3),
@@ -87,7 +99,17 @@ def _sum_fault(args: list[Any]) -> str:
     return fault_of_key(args[0]) or ("" if type(args[1]) is int else f"an integer is added, not {args[1]!r:.60}")
 
 
+def _path_fault(args: list[Any]) -> str:
+    return fault_of_path(args[0])
+
+
+def _content_fault(args: list[Any]) -> str:
+    return fault_of_path(args[0]) or ("" if isinstance(args[1], str | bytes) else "it takes a string or a blob")
+
+
 POSTED: Final[dict[tuple[str, str, int], Check]] = {
+    ("files", "delete", 1): _path_fault,
+    ("files", "write", 2): _content_fault,
     ("kv", "append", 2): _value_fault,
     ("kv", "delete", 1): _key_fault,
     ("kv", "incr", 1): _key_fault,

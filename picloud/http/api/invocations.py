@@ -219,6 +219,7 @@ def _whole(stream: list[RecordedEvent]) -> dict[str, Any]:
                     attempt["recorded"] = event.journal is not None
                 else:
                     whole["reply"] = msgspec.to_builtins(event.reply) | {"thrown": event.thrown}
+                    whole["reply"]["file"] = msgspec.to_builtins(event.file)
                     whole["ended_at"] = recorded.at
                     attempt["effects"] = event.effects
                 logs += [msgspec.to_builtins(line) | {"attempt": event.attempt} for line in event.logs]
