@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -16,11 +17,16 @@ from picloud.domain.errors import Disabled, Invalid
 from picloud.domain.flow import Flow
 from picloud.domain.invocation import Content, HttpInput, RunLimits, State, Trigger
 from picloud.domain.route import Durability
+from picloud.domain.site import SiteSettings
+from picloud.executor.reply import BYTES
+from picloud.http.contents import Representation, send, send_whole
 from picloud.http.cors import answer_preflight, is_preflight, say_who_may_read
 from picloud.http.gate import Gate
 from picloud.http.idempotency import idempotency_key
 from picloud.http.prefer import Preferences, preferences
 from picloud.http.problems import Problem
+from picloud.http.sites import Sites
+from picloud.http.target import raw_path
 from picloud.http.trace import correlation_of
 from picloud.log.appender import LogUnavailable, StreamConflict
 from picloud.log.contents import pack
@@ -28,13 +34,16 @@ from picloud.orchestrator.catalog import AppEntry, RouteEntry
 from picloud.orchestrator.guards import Guard
 from picloud.orchestrator.invoker import ONCE, Call, KeyReused, NoAnswerYet
 from picloud.orchestrator.node import Node
-from picloud.orchestrator.outcome import Outcome
+from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.routing import Match, NoMatch
+from picloud.postgres.sessions import Sessions
 
 NO_LIMITS: Final = RunLimits()
 INVOCATION_HEADER: Final = "PiCloud-Invocation"
 
 _TIME_LIMITS: Final = frozenset({"WallTimeLimit"})
+_OF_FILES: Final = frozenset({"content-type", "etag", "accept-ranges", "content-range", "repr-digest"})
+"""Headers that an answer with a file has from the file."""
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -50,15 +59,18 @@ class Ingress:
         self._body_limit = node.config.body_limit
         self._timeout = node.config.reply_timeout
         self._gate = Gate(node)
+        self._sites = Sites(node.sessions)
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
         """Answer one request. Raises :class:`Problem` for what never gets to a script, or fails there."""
-        name, path = _split_target(_raw_path(req))
+        name, path = _split_target(raw_path(req))
         app = self._app(name)
         match = self._match(app, req.method, path)
         if isinstance(match, NoMatch):
             if match.allowed and is_preflight(req):
                 answer_preflight(app, path, req, resp)
+                return
+            if app.site is not None and req.method in ("GET", "HEAD") and self._site(app, app.site, path, req, resp):
                 return
             _no_route(app, req, resp, path, match)
             return
@@ -78,6 +90,14 @@ class Ingress:
             return app.routes.match(method, path)
         except Invalid as error:
             raise Problem(400, "bad-path", error.message) from error
+
+    def _site(
+        self, app: AppEntry, settings: SiteSettings, path: str, req: falcon.Request, resp: falcon.Response
+    ) -> bool:
+        try:
+            return self._sites.answer(app.name, settings, path, req, resp)
+        except psycopg.Error as error:
+            raise Problem.unavailable("the database can't be reached") from error
 
     def _invoke(
         self, app: AppEntry, match: Match[RouteEntry], req: falcon.Request, resp: falcon.Response, path: str
@@ -152,7 +172,8 @@ class Ingress:
         if isinstance(outcome, UUID):
             _accepted(resp, outcome, prefer)
         else:
-            _answer(resp, outcome, own_cors=guard is None or guard.settings.cors is None)
+            own_cors = guard is None or guard.settings.cors is None
+            _answer(req, resp, outcome, self._node.sessions, own_cors=own_cors)
 
     def _input(self, guard: Guard | None, asked: HttpInput, body: bytes) -> HttpInput:
         """The request as it goes into the log: sealed, if the route is private."""
@@ -231,15 +252,6 @@ class Ingress:
         return body
 
 
-def _raw_path(req: falcon.Request) -> str:
-    target: str = req.env.get("RAW_URI") or req.path
-    path = target.partition("?")[0].partition("#")[0]
-    if not path.startswith("/"):
-        # The absolute form of a request target, as proxies send it: RFC 9112, section 3.2.2.
-        path = "/" + path.partition("://")[2].partition("/")[2]
-    return path
-
-
 def _split_target(path: str) -> tuple[str, str]:
     """``/apps/demo/hello/ada`` is the app ``demo`` and the path ``/hello/ada``."""
     app, slash, rest = path[len("/apps/") :].partition("/")
@@ -295,16 +307,45 @@ def _accepted(resp: falcon.Response, invocation: UUID, prefer: Preferences) -> N
     resp.media = {"invocation": str(invocation)}
 
 
-def _answer(resp: falcon.Response, outcome: Outcome, *, own_cors: bool) -> None:
+def _answer(
+    req: falcon.Request, resp: falcon.Response, outcome: Outcome, sessions: Sessions, *, own_cors: bool
+) -> None:
     answer = outcome.answer
     if answer is None:
         raise _failure(outcome)
-    resp.status = answer.status
-    for name, value in answer.headers:
-        if name.lower() not in _HOP_BY_HOP and (own_cors or not name.lower().startswith("access-control-")):
-            resp.append_header(name, value)
+    headers = [
+        (name, value)
+        for name, value in answer.headers
+        if name.lower() not in _HOP_BY_HOP and (own_cors or not name.lower().startswith("access-control-"))
+    ]
     resp.set_header(INVOCATION_HEADER, str(outcome.invocation))
+    if answer.file is not None:
+        _send_file(req, resp, answer, headers, sessions)
+        return
+    resp.status = answer.status
+    for name, value in headers:
+        resp.append_header(name, value)
     resp.data = answer.body
+
+
+def _send_file(
+    req: falcon.Request,
+    resp: falcon.Response,
+    answer: Answer,
+    headers: list[tuple[str, str]],
+    sessions: Sessions,
+) -> None:
+    """An answer with a file: as a 200 it has ranges and conditions, whatever the script knows of them."""
+    assert answer.file is not None
+    kind = next((value for name, value in headers if name.lower() == "content-type"), BYTES)
+    plain = [(name, value) for name, value in headers if name.lower() not in _OF_FILES]
+    sent = Representation(sha256=answer.file.sha256, size=answer.file.size, content_type=kind)
+    if answer.status == HTTPStatus.OK and req.method in ("GET", "HEAD"):
+        send(req, resp, sent, sessions)
+    else:
+        send_whole(resp, sent, answer.status, sessions)
+    for name, value in plain:
+        resp.append_header(name, value)
 
 
 def _failure(outcome: Outcome) -> Problem:

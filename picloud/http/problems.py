@@ -11,7 +11,7 @@ import psycopg
 import structlog
 
 from picloud.domain.errors import Conflict, Disabled, DomainError, Invalid, NotFound, VersionMismatch
-from picloud.log.appender import LogUnavailable, StreamConflict
+from picloud.log.appender import EffectRefused, LogUnavailable, QuotaExceeded, StreamConflict
 from picloud.orchestrator.control import NotCaughtUp
 from picloud.orchestrator.vault import VaultError
 
@@ -26,9 +26,11 @@ _TITLES: Final = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    410: "Gone",
     412: "Changed in the meantime",
     413: "Too large",
     415: "Unsupported media type",
+    416: "No such range",
     422: "Can't be accepted",
     429: "Too many requests",
     500: "Internal error",
@@ -94,6 +96,8 @@ def add_error_handlers(app: falcon.App) -> None:
     app.add_error_handler(VaultError, _vault_locked)
     app.add_error_handler(NotCaughtUp, _not_caught_up)
     app.add_error_handler(StreamConflict, _stream_conflict)
+    app.add_error_handler(EffectRefused, _effect_refused)
+    app.add_error_handler(QuotaExceeded, _quota_exceeded)
     app.add_error_handler(DomainError, _domain_error)
     app.add_error_handler(Problem, _problem)
 
@@ -113,6 +117,14 @@ def _domain_error(req: falcon.Request, resp: falcon.Response, error: Any, params
 def _stream_conflict(req: falcon.Request, resp: falcon.Response, _error: Any, params: Any) -> None:
     text = "someone else changed this at the same moment"
     _problem(req, resp, Problem(409, "conflict", text, remedy="Look at what it is now, and try again."), params)
+
+
+def _effect_refused(req: falcon.Request, resp: falcon.Response, error: Any, params: Any) -> None:
+    _problem(req, resp, Problem(409, "conflict", str(error)), params)
+
+
+def _quota_exceeded(req: falcon.Request, resp: falcon.Response, error: Any, params: Any) -> None:
+    _problem(req, resp, Problem(409, "quota-exceeded", str(error)), params)
 
 
 def _log_unavailable(req: falcon.Request, resp: falcon.Response, error: Any, params: Any) -> None:

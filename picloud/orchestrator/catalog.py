@@ -15,6 +15,7 @@ from picloud.domain.firing import Target
 from picloud.domain.route import Durability, Pattern, Route
 from picloud.domain.route_settings import RouteSettings
 from picloud.domain.secret import SealedVersion
+from picloud.domain.site import SiteSettings
 from picloud.domain.subject import Subscriptions
 from picloud.domain.trigger import Delivery
 from picloud.domain.trigger_config import Config, Cron, Topic, read_config
@@ -22,6 +23,7 @@ from picloud.log.listener import CATALOG_CHANNEL, Listener
 from picloud.orchestrator.guards import Guard, Guards
 from picloud.orchestrator.routing import RouteTable
 from picloud.postgres.sessions import Sessions
+from picloud.services.file_table import read_site
 
 _APP: Final = "SELECT egress FROM catalog.apps WHERE name = %s AND removed_at IS NULL"
 _SCRIPTS: Final = """
@@ -112,7 +114,7 @@ class TriggerEntry:
 @dataclass(frozen=True, slots=True)
 class AppEntry:
     """An app as requests need it. ``subscriptions`` are its topic triggers, ``egress`` is what scripts may call;
-    ``secrets`` are sealed.
+    ``secrets`` are sealed; ``site`` is None without a static site.
     """
 
     name: str
@@ -123,6 +125,7 @@ class AppEntry:
     egress: Egress = PLAIN
     secrets: dict[str, list[SealedVersion]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    site: SiteSettings | None = None
 
 
 class Catalog:
@@ -179,6 +182,7 @@ class Catalog:
             secrets = cursor.execute(_SECRETS, (name,)).fetchall()
             settings = cursor.execute(_SETTINGS, (name,)).fetchall()
             triggers = [_trigger(name, row, scripts) for row in cursor.execute(_TRIGGERS, (name,)).fetchall()]
+            site = read_site(connection, name).settings
         entry = AppEntry(
             name,
             scripts,
@@ -188,6 +192,7 @@ class Catalog:
             PLAIN if found[0] is None else msgspec.convert(found[0], Egress),
             {secret: msgspec.convert(versions, list[SealedVersion]) for secret, versions in secrets},
             {setting: json.loads(value) for setting, value in settings},
+            site,
         )
         # A change that was notified while we read may not be in what we read.
         if changes == self._changes:

@@ -17,6 +17,7 @@ from picloud.http.api import (
     dead_letters,
     egress,
     events,
+    files,
     health,
     inspections,
     invocations,
@@ -33,6 +34,7 @@ from picloud.http.api import (
     scripts,
     secrets,
     settings,
+    sites,
     tokens,
     triggers,
     users,
@@ -57,6 +59,8 @@ OPERATIONS: Final[list[Operation]] = [
     *messages.OPERATIONS,
     *queues.OPERATIONS,
     *users.OPERATIONS,
+    *files.OPERATIONS,
+    *sites.OPERATIONS,
     *invocations.OPERATIONS,
     *mail.OPERATIONS,
     *mails.OPERATIONS,
@@ -81,7 +85,8 @@ def add_api(app: falcon.App, node: Node) -> None:
     for operation in [*OPERATIONS, openapi.operation(OPERATIONS, PREFIX)]:
         by_path.setdefault(operation.path, []).append(operation)
     for path, operations in by_path.items():
-        app.add_route(PREFIX + path, Resource(operations, context, tokens_known))
+        # The path of a file goes on to the end, with its slashes.
+        app.add_route(PREFIX + path.replace("{path}", "{path:path}"), Resource(operations, context, tokens_known))
     app.add_route("/healthz", health.Healthz())
     app.add_route("/readyz", health.Readyz(context, tokens_known))
     app.add_route("/metrics", health.Metrics(context, tokens_known))

@@ -20,9 +20,11 @@ _MEANINGS: Final = {
     403: "The token doesn't allow it.",
     404: "It is not there.",
     409: "It contradicts the present state.",
+    410: "It was there, and is not kept any more.",
     412: "Someone else changed it in the meantime.",
     413: "The body is too large.",
     415: "The body is of another type.",
+    416: "The range lies behind the end.",
     422: "The values can't be accepted.",
     503: "The platform can't do it now; try again.",
 }
@@ -85,7 +87,9 @@ def _described(each: Operation) -> dict[str, Any]:
         {"in": "header", "name": name, "description": text, "schema": {"type": "string"}}
         for name, text in each.accepts.items()
     ]
-    if each.any_body is not None:
+    if each.streamed_body is not None:
+        described["requestBody"] = {"content": {"*/*": {"schema": {"description": each.streamed_body}}}}
+    elif each.any_body is not None:
         described["requestBody"] = {"content": {"*/*": {"schema": {"description": each.any_body}}}}
     elif each.body is not None:
         content: dict[str, Any] = {JSON: {"schema": each.body}}
@@ -108,9 +112,11 @@ def _responses(each: Operation) -> dict[str, Any]:
         success["content"] = {TEXT: {"schema": {"type": "string"}}}
     elif each.reply_is_mail:
         success["content"] = {MAIL: {"schema": {"type": "string", "format": "binary"}}}
+    elif each.reply_is_file:
+        success["content"] = {"*/*": {"schema": {}}}
     elif each.reply is not None:
         success["content"] = {JSON: {"schema": each.reply}}
-    elif each.status == 200:
+    elif each.status == 200 and each.method != "HEAD":
         success["content"] = {JSON: {"schema": {"type": "object"}}}
     if each.headers:
         success["headers"] = {
@@ -119,10 +125,12 @@ def _responses(each: Operation) -> dict[str, Any]:
     responses = {str(each.status): success}
     if each.method == "PUT" and each.status == 201:
         responses["200"] = success
+    if each.reply_is_file:
+        responses |= {"206": success, "304": {"description": "It is as the client has it."}}
     statuses = {*_ALWAYS, *each.problems}
     if each.parameters:
         statuses |= {404, 422}
-    if each.body is not None or each.any_body is not None:
+    if each.body is not None or each.any_body is not None or each.streamed_body is not None:
         statuses |= {413, 415, 422}
     if each.query is not None:
         statuses |= {422}

@@ -16,6 +16,7 @@ import msgspec
 from picloud.domain.access import Role
 from picloud.http.api.context import Context
 from picloud.http.auth import Caller, Tokens, require, require_role
+from picloud.http.contents import Representation, send
 from picloud.http.problems import Problem
 from picloud.http.trace import correlation_of
 from picloud.log.ids import new_id
@@ -52,12 +53,14 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Reply:
-    """An operation's answer: ``content`` as JSON, ``text`` as it is, a ``mail``, or a ``stream`` of NDJSON lines."""
+    """An operation's answer: ``content`` as JSON, ``text`` as it is, a ``mail``, a ``file``, or a ``stream`` of NDJSON
+    lines."""
 
     status: int = 200
     content: Any = None
     text: str | None = None
     mail: bytes | None = None
+    file: Representation | None = None
     stream: Iterable[bytes] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,9 +75,9 @@ class Operation:
     ``app_of`` names the path parameter with the app that the role is needed for; None asks for a token of all apps, and
     ``any`` for the role alone: the handler looks at the app. ``reply`` is the schema of the success with ``status``;
     ``text_body`` describes a body in plain text that is taken beside JSON; ``any_body`` one of any content type, which
-    the handler gets as bytes. The body may also be an array of up to ``many`` of what the schema describes, if that is
-    not 0; then the handler gets a list in any case. ``accepts`` describes headers of requests; ``problems`` are the
-    statuses of its own kinds of failure.
+    the handler gets as bytes, and ``streamed_body`` one that it reads itself. The body may also be an array of up to
+    ``many`` of what the schema describes, if that is not 0; then the handler gets a list in any case. ``accepts``
+    describes headers of requests; ``problems`` are the statuses of its own kinds of failure.
     """
 
     method: str
@@ -87,10 +90,12 @@ class Operation:
     reply: type[marshmallow.Schema] | None = None
     reply_is_text: bool = False
     reply_is_mail: bool = False
+    reply_is_file: bool = False
     query: type[marshmallow.Schema] | None = None
     body: type[marshmallow.Schema] | None = None
     text_body: str | None = None
     any_body: str | None = None
+    streamed_body: str | None = None
     many: int = 0
     optional_body: bool = False
     app_of: str | None = "app"
@@ -138,7 +143,11 @@ class Resource:
             body=_body(operation, req, self._context.config.body_limit),
         )
         resp.set_header("X-Request-Id", str(request_id))
-        _send(resp, operation.handler(request))
+        reply = operation.handler(request)
+        if reply.file is not None:
+            send(req, resp, reply.file, self._context.sessions)
+        else:
+            _send(resp, reply)
 
 
 def _send(resp: falcon.Response, reply: Reply) -> None:

@@ -11,13 +11,16 @@ from picloud.domain.route import Pattern, Route
 from picloud.domain.script import Script
 from picloud.domain.secret import Secret
 from picloud.domain.setting import Setting
+from picloud.domain.site import removal
 from picloud.domain.trigger import Trigger
+from picloud.log.appender import Entry
 from picloud.log.repository import collect, load
 from picloud.orchestrator.control.control import Command, Control
 from picloud.projections.queries import routes_of, scripts_of
 from picloud.projections.secrets import secrets_of
 from picloud.projections.settings import settings_of
 from picloud.projections.triggers import triggers_of
+from picloud.services.file_table import read_site
 
 
 def existing_app(connection: psycopg.Connection, name: str) -> App:
@@ -76,6 +79,7 @@ def remove_app(control: Control, command: Command, name: str) -> None:
             settings = [
                 load(connection, Setting, Setting.id_of(name, row["name"])) for row in settings_of(connection, name)
             ]
+            site = read_site(connection, name)
         for script in scripts:
             if script is not None and script.current is not None:
                 script.remove(at=now)
@@ -99,6 +103,8 @@ def remove_app(control: Control, command: Command, name: str) -> None:
             *(s for s in secrets if s is not None),
             *(s for s in settings if s is not None),
         ]
-        control.append(collect(changed, command.metadata(name)))
+        metadata = command.metadata(name)
+        unserved = [Entry(removal(name, site), metadata)] if site.settings is not None else []
+        control.append([*collect(changed, metadata), *unserved])
 
     control.decide(use_case)
