@@ -7,7 +7,7 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import click
@@ -15,6 +15,7 @@ import click
 from picloud.cli.target import Target
 
 TIMEOUT_SECONDS: Final = 75.0
+PIECE_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Client:
         content: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request, with ``content`` as JSON, or as it is if it is bytes.
+        """One request, with ``content`` as JSON, or as it is if it is bytes or a binary file.
 
         Raises :class:`ProblemError` for a refusal, :class:`click.ClickException` for no answer.
         """
@@ -107,6 +108,23 @@ class Client:
         finally:
             connection.close()
 
+    def fetch(self, *path: str, into: IO[bytes]) -> Mapping[str, str]:
+        """Write the content of a GET into a file as it comes; return the headers, names in lower case.
+
+        Raises as :meth:`send` does.
+        """
+        connection, answer = self._ask("GET", path, None, None, None)
+        try:
+            if answer.status >= 400:
+                raise ProblemError(answer.status, _problem(answer.read()))
+            while piece := answer.read(PIECE_BYTES):
+                into.write(piece)
+        except http.client.HTTPException as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+        return {name.lower(): value for name, value in answer.getheaders()}
+
     def _ask(
         self,
         method: str,
@@ -120,8 +138,8 @@ class Client:
         if given:
             url += "?" + urlencode(given, doseq=True)
         sent = {"Authorization": f"Bearer {self._target.token}", **(headers or {})}
-        body = None
-        if isinstance(content, bytes):
+        body: Any = None
+        if isinstance(content, bytes) or hasattr(content, "read"):
             body = content
         elif content is not None:
             body = json.dumps(content).encode()
@@ -137,8 +155,10 @@ class Client:
     def _connection(self) -> http.client.HTTPConnection:
         if self._secure:
             context = ssl.create_default_context()
-            return http.client.HTTPSConnection(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
-        return http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+            return http.client.HTTPSConnection(
+                self._host, self._port, timeout=TIMEOUT_SECONDS, context=context, blocksize=PIECE_BYTES
+            )
+        return http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS, blocksize=PIECE_BYTES)
 
     def _unreachable(self, error: Exception) -> click.ClickException:
         return click.ClickException(

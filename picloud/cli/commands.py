@@ -34,6 +34,8 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("kv", "picloud.cli.keys", "Look into an app's keys and values; their history."),
         Entry("quotas", "picloud.cli.keys:quotas", "What an app keeps, and may keep."),
         Entry("users", "picloud.cli.users", "List an app's users; create, disable, sign out or remove one."),
+        Entry("files", "picloud.cli.files", "Put, get, list or remove an app's files."),
+        Entry("site", "picloud.cli.site", "Deploy a folder as an app's static site."),
         Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
         Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
         Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.acceptance.platform import Platform, free_port
-from tests.benchmarks import history, keys, outbox, processes, schedules
+from tests.benchmarks import files, history, keys, outbox, processes, schedules
 from tests.benchmarks.client import Measured, drive, request_bytes
 from tests.benchmarks.report import Report
 from tests.benchmarks.rhai import page
@@ -37,6 +37,7 @@ class Bench:
         self.events = 60_000 if quick else 300_000
         self.letters = 10_000
         self.messages = 2_000 if quick else 10_000
+        self.file_mib = 64 if quick else 256
         self.report = Report()
 
     @contextmanager
@@ -130,6 +131,24 @@ class Bench:
                 ratio = median(m.p50 / n.p50 for m, n in zip(found[name], found["none"], strict=True))
                 text = f"{ratio:.2f} times ({median(m.p50 for m in found[name]):.2f} ms and {none:.2f} ms)"
                 self.report.add(f"a run with 20 {said} beside one with none", text, "at most 2 times", ratio <= 2)
+
+    def files(self) -> None:
+        """A file up and down, in one stream and in four, and parts of it."""
+        with self.platform() as running:
+            size = self.file_mib
+            files.upload(running, "warm", 1)
+            rates: dict[str, list[float]] = {name: [] for name in ("up", "again", "down")}
+            for number in range(self.rounds):
+                rates["up"].append(files.upload(running, f"new-{number}", size))
+                rates["again"].append(files.upload(running, f"new-{number}", size))
+                rates["down"].append(files.download(running, f"new-{number}", size))
+            said = {"up": "upload", "again": "upload of what is there", "down": "download"}
+            for name, found in rates.items():
+                self.report.add(f"files, {said[name]} of {size} MiB", f"{median(found):,.0f} MB/s")
+            together = files.downloads(running, "new-0", size, 4)
+            self.report.add(f"files, 4 downloads of {size} MiB at once", f"{together:,.0f} MB/s")
+            parts = drive(running.port, files.part_request(running, "new-0", size), connections=4, seconds=self.seconds)
+            self.report.add("files, ranges of 1 KiB", f"{parts.per_second:,.0f} /s, p50 {parts.p50:.2f} ms")
 
     def asynchronous(self) -> None:
         """Asynchronous invocations: from the first request to the last outcome."""
@@ -269,6 +288,7 @@ def main() -> int:
         "start",
         "requests",
         "kv",
+        "files",
         "asynchronous",
         "wake",
         "fan_out",
