@@ -402,6 +402,37 @@ def test_a_site_answers_where_no_route_does(served: Platform, site: Callable[[di
     assert (lost.status, lost.text) == (404, "lost")
 
 
+def test_deployments_at_one_time_do_not_mix_and_nobody_sees_half_of_one(served: Platform) -> None:
+    assert served.api("POST", "/apps", {"name": "race"}).status == 201
+    headers = {"Authorization": f"Bearer {served.token}"}
+    sites: list[dict[str, str]] = []
+    for which in "ab":
+        names = ["index.html", *(f"{which}/{number}.html" for number in range(40))]
+        contents = {name: f"{which} {name}".encode() for name in names}
+        for content in contents.values():
+            path = f"/api/v1/apps/race/contents/{sha256(content).hexdigest()}"
+            assert served.call("PUT", path, content, headers).status == 201
+        sites.append({f"site/{name}": sha256(content).hexdigest() for name, content in contents.items()})
+
+    def deploy(number: int) -> int:
+        wanted = sites[number % 2]
+        files = [{"path": path.removeprefix("site/"), "sha256": digest} for path, digest in wanted.items()]
+        return served.api("POST", "/apps/race/site/deployments", {"files": files}).status
+
+    def there() -> dict[str, str]:
+        items = served.api("GET", "/apps/race/files?limit=1000").json["items"]
+        return {item["path"]: item["sha256"] for item in items}
+
+    assert deploy(0) == 200
+    with ThreadPoolExecutor(4) as pool:
+        going = [pool.submit(deploy, number) for number in range(12)]
+        while not all(each.done() for each in going):
+            assert there() in sites, "a half of one, or a mixture"
+        statuses = {each.result() for each in going}
+    assert statuses <= {200, 409}, "who loses again and again is told so"
+    assert there() in sites
+
+
 TRAVERSAL = [
     "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/a/../../secret.txt",
     "/.%2e/secret.txt", "//secret.txt", "/..\\secret.txt", "/..%5csecret.txt", "/secret.txt%00.html", "/%00",
