@@ -75,6 +75,7 @@ from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.repetition import alike, shown
 from picloud.postgres.sessions import Sessions
+from picloud.services.files import FilesDraft
 from picloud.services.secrets import reads_of
 from picloud.services.work import ServiceError, Work
 
@@ -426,7 +427,9 @@ class Course:
             self.unrecorded = ()
             self.readings = [*self.readings, *event.stretch.readings]
             self._size += event.stretch.size
+            offered = self._work.draft(FilesDraft).offered
             self._begin_stretch()
+            self._work.draft(FilesDraft).offered = offered
             self._work.calls.update(event.stretch.made)
         self._pending = None
 

@@ -11,13 +11,14 @@ import msgspec
 from picloud.executor.pool import ServiceError as RefusedCall
 from picloud.executor.protocol import RunRequest
 from picloud.executor.redaction import SECRETS
-from picloud.log.contents import get_content
+from picloud.log.contents import ContentMissing, get_content
 from picloud.orchestrator import course as courses
 from picloud.orchestrator.course import Course
 from picloud.orchestrator.journal import RecordedCall, Recorder
 from picloud.orchestrator.messaging import Messaging
 from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.crypto import Crypto
+from picloud.services.files import offer_again, read_again
 from picloud.services.kv import Kv
 from picloud.services.modules import Modules
 from picloud.services.queues import Queues
@@ -166,11 +167,19 @@ class Door:
             return value.value
         if recorded.refusal is not None:
             raise RefusedCall(course.redaction.restored(recorded.refusal), thrown=recorded.value)
-        if recorded.sha256 is None:
-            return course.redaction.restored(recorded.value)
         try:
+            if (recorded.service, recorded.function) == ("files", "reply"):
+                offer_again(course.work, self._sessions, recorded.value["sha256"])
+            if recorded.sha256 is None:
+                return course.redaction.restored(recorded.value)
+            if recorded.service == "files":
+                return read_again(self._sessions, recorded.function, recorded.args, recorded.sha256)
             with self._sessions.session() as connection:
                 return get_content(connection, recorded.sha256).decode("utf-8", "surrogatepass")
+        except ContentMissing as error:
+            raise RefusedCall(f"what {recorded.name} gave before a step isn't kept any more") from error
+        except ServiceError as error:
+            raise RefusedCall(str(error)) from error
         except OUTAGE as error:
             course.work.interrupted = True
             raise RefusedCall(f"{recorded.name} could not reach the database") from error

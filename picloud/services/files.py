@@ -127,6 +127,18 @@ class FilesDraft:
         return file
 
 
+def offer_again(work: Work, sessions: Sessions, digest: str) -> None:
+    """Let a run answer with a file that an earlier run of its invocation was offered.
+
+    Raises :class:`ServiceError` if its content isn't kept any more.
+    """
+    with sessions.session() as connection:
+        size = blobs.sizes(connection, [digest]).get(digest)
+    if size is None:
+        raise ServiceError("reply::file: the content that the run was offered before a step isn't kept any more")
+    work.draft(FilesDraft).offered[digest] = File(digest, size, "", {})
+
+
 class Files:
     """See the module."""
 

@@ -426,6 +426,32 @@ def test_accounts_are_the_same_again_and_no_checkpoint_holds_a_password(node: St
     assert all(b"correct horse" not in recorded.state for recorded in living.stream(invocation))
 
 
+def test_a_file_that_was_read_or_offered_before_a_step_is_the_same_behind_it(node: Steps) -> None:
+    source = """
+        let text = ""; for i in 0..1000 { text += "0123456789"; }
+        files::write("big.txt", text);
+        let before = files::read_text("big.txt");
+        let answer = reply::file("big.txt");
+        step("in", || 1);
+        files::write("big.txt", "something else");
+        queue::send("behind", before.len());
+        answer
+    """
+
+    def dies_once(name: str, value: Any) -> Any:
+        if node.outside.made[name] == 1:
+            node.kill_executor()
+            gevent.sleep(5)
+        return value
+
+    node.outside.answer = dies_once
+    outcome = node.end(node.run(source))
+    assert outcome.answer is not None, outcome
+    assert outcome.answer.file is not None
+    assert outcome.answer.file.size == 10_000
+    assert node.outside.made["behind"] == 2
+
+
 def test_the_clock_moves_on_at_checkpoints_and_is_the_same_again(node: Steps) -> None:
     fails = iter([True, False])
     node.outside.answer = lambda name, value: next(fails) if name == "fail?" else value
