@@ -37,6 +37,13 @@ _STREAM: Final = f"""
     WHERE originator_id = %s AND originator_version > %s
     ORDER BY originator_version
 """
+_STREAM_BACK: Final = f"""
+    SELECT {_COLUMNS}
+    FROM log.events
+    WHERE originator_id = %s AND (%s::bigint IS NULL OR originator_version < %s)
+    ORDER BY originator_version DESC
+    LIMIT %s
+"""
 _FIRST_OF_STREAMS: Final = f"SELECT {_COLUMNS} FROM log.events WHERE originator_id = ANY(%s) AND originator_version = 1"
 _LAST_TYPES: Final = """
     SELECT DISTINCT ON (originator_id) originator_id, topic
@@ -140,6 +147,13 @@ def read_span(
 def read_stream(connection: psycopg.Connection, stream_id: UUID, *, after: int = 0) -> list[RecordedEvent]:
     """A stream's events behind version ``after``, in order; empty if there are none."""
     return _read(connection, _STREAM, (stream_id, after))
+
+
+def read_stream_back(
+    connection: psycopg.Connection, stream_id: UUID, *, before: int | None, limit: int
+) -> list[RecordedEvent]:
+    """Up to ``limit`` events of a stream before the version ``before``, the newest first."""
+    return _read(connection, _STREAM_BACK, (stream_id, before, before, limit))
 
 
 def read_first_events(connection: psycopg.Connection, stream_ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:

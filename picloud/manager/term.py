@@ -10,6 +10,7 @@ import gevent
 from picloud.config import Config
 from picloud.log.appender import Appender
 from picloud.log.listener import Listener
+from picloud.manager.document_indexes import DocumentIndexes
 from picloud.manager.expiry import Expiry
 from picloud.manager.mail_route import MailRoute
 from picloud.manager.mail_sender import MailSender
@@ -55,6 +56,7 @@ class LeaderTerm:
         self._replays = Replays(appender=self._appender, sessions=self._sessions)
         self._expiry = Expiry(appender=self._appender, sessions=self._sessions)
         self._mail_sender = MailSender(appender=self._appender, sessions=self._sessions, route=_mail_route(config))
+        self._document_indexes = DocumentIndexes(dsn, sessions=self._sessions, listener=self._listener)
         self._retention = Retention(
             appender=self._appender, sessions=self._sessions, keep=timedelta(days=config.dead_letter_days)
         )
@@ -71,6 +73,7 @@ class LeaderTerm:
         self._waker.start().link_exception(self._part_failed)
         self._replays.start().link_exception(self._part_failed)
         self._mail_sender.start().link_exception(self._part_failed)
+        self._document_indexes.start().link_exception(self._part_failed)
         self._retention.start().link_exception(self._part_failed)
         self._expiry.start().link_exception(self._part_failed)
         self._sweeping.start().link_exception(self._part_failed)
@@ -81,6 +84,7 @@ class LeaderTerm:
         self._listener.stop()
         self._expiry.stop()
         self._sweeping.stop()
+        self._document_indexes.stop()
         self._retention.stop()
         self._mail_sender.stop()
         self._reactor.stop()

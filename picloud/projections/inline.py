@@ -11,6 +11,8 @@ from typing import Final
 
 import psycopg
 
+from picloud.projections.docs import DocsChange
+from picloud.projections.document_indexes import create_index, wanted_indexes
 from picloud.projections.files import FilesChange
 from picloud.projections.inlining import InlineChange
 from picloud.projections.kv import KvChange
@@ -196,6 +198,36 @@ def usage_table() -> Table:
     )
 
 
+DOCUMENTS: Final = Table(
+    name="documents",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("collection", "text", collation="C"),
+        Column("id", "text", collation="C"),
+        Column("version", "bigint"),
+        Column("created", "timestamptz"),
+        Column("updated", "timestamptz"),
+        Column("bytes", "bigint"),
+        Column("data", "text"),
+        Column("body", "jsonb"),
+    ),
+    key=("app", "collection", "id"),
+)
+COLLECTIONS: Final = Table(
+    name="collections",
+    columns=(
+        Column("app", "text", collation="C"),
+        Column("name", "text", collation="C"),
+        Column("version", "bigint"),
+        Column("indexes", "jsonb"),
+        Column("schema", "text", nullable=True),
+        Column("documents", "bigint"),
+        Column("bytes", "bigint"),
+    ),
+    key=("app", "name"),
+)
+
+
 class Outbox(Projection):
     """What waits for a run; see :mod:`picloud.projections.outbox`."""
 
@@ -272,6 +304,30 @@ class Kv(Projection):
             change.add(event, recorded.metadata, recorded.at)
         for round_ in change.rounds():
             apply(connection, round_, self.schema)
+        return Change()
+
+
+class Docs(Projection):
+    """Documents of scripts; see :mod:`picloud.projections.docs`."""
+
+    name = "docs"
+    version = 1
+    types = frozenset(event.__name__ for event in DocsChange.types)
+    tables = (DOCUMENTS, COLLECTIONS, usage_table())
+    inline = True
+
+    def create_indexes(self, connection: psycopg.Connection) -> None:
+        """Make the indexes that collections ask for, too."""
+        super().create_indexes(connection)
+        for wanted in wanted_indexes(connection, self.schema):
+            connection.execute(create_index(wanted, self.schema, concurrently=False))
+
+    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
+        """See :meth:`Projection.fold`."""
+        change = DocsChange()
+        for recorded, event in facts:
+            change.add(event, recorded.metadata, recorded.at)
+        apply(connection, change, self.schema)
         return Change()
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol
 
 from picloud.domain.metadata import Metadata
+from picloud.projections.docs import DocsChange
 from picloud.projections.files import FilesChange
 from picloud.projections.kv import KvChange
 from picloud.projections.quotas import QuotasChange
@@ -38,7 +39,7 @@ class InlineChange(Protocol):
         """
 
 
-KINDS: Final[tuple[type[InlineChange], ...]] = (QuotasChange, KvChange, UsersChange, FilesChange)
+KINDS: Final[tuple[type[InlineChange], ...]] = (QuotasChange, KvChange, DocsChange, UsersChange, FilesChange)
 """In the order in which the append calls them."""
 
 CHANGES: Final[dict[type, type[InlineChange]]] = {event: kind for kind in KINDS for event in kind.types}

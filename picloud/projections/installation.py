@@ -9,7 +9,7 @@ import psycopg
 from picloud.postgres.sessions import connect
 from picloud.projections.catalog import Catalog
 from picloud.projections.dead_letters import DeadLetters
-from picloud.projections.inline import Files, Kv, Outbox, Quotas, Users
+from picloud.projections.inline import Docs, Files, Kv, Outbox, Quotas, Users
 from picloud.projections.invocations import Invocations
 from picloud.projections.logs import Logs
 from picloud.projections.mails import Mails
@@ -30,6 +30,7 @@ PROJECTIONS: Final[dict[str, type[Projection]]] = {
         DeadLetters,
         Outbox,
         Kv,
+        Docs,
         Quotas,
         Users,
         Files,

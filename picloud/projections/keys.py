@@ -11,7 +11,7 @@ from psycopg.rows import class_row, dict_row
 
 from picloud.domain.quota import DEFAULTS
 
-COUNTED: Final = ("files", "kv")
+COUNTED: Final = ("docs", "files", "kv")
 """Services that count what apps keep, in a table ``usage`` of their schema."""
 
 _ENTRIES: Final = """

@@ -17,6 +17,15 @@ from picloud.domain import replay_job
 from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
 from picloud.domain.app import App
+from picloud.domain.collection import CollectionConfigured, Index
+from picloud.domain.document import (
+    DocumentDeleted,
+    DocumentEvent,
+    DocumentInserted,
+    DocumentPatched,
+    DocumentReplaced,
+    stream_of,
+)
 from picloud.domain.egress import Allowed, Egress
 from picloud.domain.errors import DomainError
 from picloud.domain.file import FileDeleted, FileWritten, file_id
@@ -123,6 +132,7 @@ class History:
     secrets: dict[tuple[str, str], Secret] = field(default_factory=dict)
     settings: dict[tuple[str, str], Setting] = field(default_factory=dict)
     people: list[Person] = field(default_factory=list)
+    documents: set[UUID] = field(default_factory=set)
     rebuilds: list[UUID] = field(default_factory=list)
     jobs: dict[UUID, ReplayJob] = field(default_factory=dict)
     mails: dict[UUID, tuple[str, Mail]] = field(default_factory=dict)
@@ -158,6 +168,9 @@ class History:
             self._file,
             self._file,
             self._site,
+            self._document,
+            self._document,
+            self._collection,
             self._rebuild,
             self._purge,
             self._reaction,
@@ -569,6 +582,39 @@ class History:
             case _:
                 settings = SiteSettings(prefix=self.random.choice(("", "site/")))
                 return [Entry(SiteConfigured(**head, settings=settings), self._metadata(app))]
+
+    def _document(self) -> list[Entry]:
+        app, collection, document = (self.random.choice(names) for names in (APPS, ("orders", "people"), "abcde"))
+        stream = stream_of(app, collection, document)
+        version = self.keys[stream] = self.keys.get(stream, 0) + 1
+        head = {"originator_id": stream, "originator_version": version, "collection": collection, "document": document}
+        data = self.random.choice(['{"total":1e+300}', '{"total":-0.0,"name":"ö\'\\\\"}', "{}", '{"tags":[1,null]}'])
+        event: DocumentEvent
+        if stream not in self.documents:
+            event = DocumentInserted(**head, data=data)
+            self.documents.add(stream)
+        elif self.random.random() < 0.4:
+            event = DocumentDeleted(**head)
+            self.documents.remove(stream)
+        elif self.random.random() < 0.5:
+            event = DocumentPatched(**head, patch="{}", data=data)
+        else:
+            event = DocumentReplaced(**head, data=data)
+        return [Entry(event, self._metadata(app))]
+
+    def _collection(self) -> list[Entry]:
+        app, collection = self.random.choice(APPS), self.random.choice(["orders", "empty"])
+        stream = stream_of(app, collection, "settings")
+        version = self.keys[stream] = self.keys.get(stream, 0) + 1
+        indexes = self.random.choice([[], [Index(("total",))], [Index(("name", "tags.0"))]])
+        configured = CollectionConfigured(
+            originator_id=stream,
+            originator_version=version,
+            collection=collection,
+            indexes=indexes,
+            schema=self.random.choice([None, "{}"]),
+        )
+        return [Entry(configured, self._metadata(app))]
 
     def _rebuild(self) -> list[Entry]:
         if not self.rebuilds:

@@ -144,7 +144,7 @@ TAMPERED = {
 def test_verify_names_the_row_that_was_tampered_with_and_the_rebuild_mends_it(
     fresh_dsn: str, appender: Appender, session: psycopg.Connection, statement: str
 ) -> None:
-    History(seed=31).append_to(appender, 600)
+    History(seed=31).append_to(appender, 1_200)
     catch_up(session)
     sound = contents(session)
     assert session.execute(statement.encode()).rowcount == 1
