@@ -29,6 +29,8 @@ from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.vault import Vault
 from picloud.postgres.sessions import Sessions
 from picloud.services.config import Config as Settings
+from picloud.services.docs import Docs
+from picloud.services.documents import Documents, document_sessions
 from picloud.services.email import Email
 from picloud.services.files import Files
 from picloud.services.http.client import Client
@@ -38,6 +40,7 @@ from picloud.services.http.resolver import Resolver
 from picloud.services.http.service import SERVICE as HTTP
 from picloud.services.http.service import Http
 from picloud.services.invoke import Invoke
+from picloud.services.schemas import Schemas
 from picloud.services.secrets import Secrets
 from picloud.services.users import Users
 
@@ -48,8 +51,8 @@ class Node:
     """The orchestrator of this process. Make it anywhere, start it after the last fork.
 
     What other parts use: ``invoker`` to run scripts, ``inspector`` to repeat runs, ``messaging`` for what messages come
-    to, ``catalog`` to find scripts and triggers, ``appender`` and ``sessions`` for the log and its projections,
-    ``listener`` to be woken (subscribe before ``start``).
+    to, ``catalog`` to find scripts and triggers, ``documents`` and ``schemas`` for collections, ``appender`` and
+    ``sessions`` for the log and its projections, ``listener`` to be woken (subscribe before ``start``).
     """
 
     def __init__(self, config: Config) -> None:
@@ -69,6 +72,10 @@ class Node:
         self.door.add("config", Settings(self.catalog.settings).functions)
         secrets = Secrets(self.catalog.secrets, self.vault.open)
         self.door.add("secrets", secrets.functions)
+        self.document_sessions = document_sessions(config.dsn)
+        self.documents = Documents(self.document_sessions)
+        self.schemas = Schemas()
+        self.door.add("docs", Docs(self.documents, self.schemas).functions)
         self.pool = ExecutorPool(
             self.door.answer, executors=config.executors, runs=config.runs, memory_mb=config.memory_mb
         )
@@ -185,5 +192,6 @@ class Node:
         self.appender.stop()
         self.guards.places.close()
         self.http.close()
+        self.document_sessions.close()
         self.sessions.close()
         _log.info("node.stopped", finished=finished)

@@ -22,6 +22,16 @@ from picloud.rhai.runtime.run import Run
 
 SERVICES: Final[dict[str, dict[str, tuple[int, ...]]]] = {
     "config": {"get": (1, 2), "all": (0,)},
+    "docs": {
+        "count": (1, 2),
+        "delete": (2, 3),
+        "find": (1, 2, 3),
+        "get": (2,),
+        "insert": (2, 3),
+        "page": (1, 2, 3),
+        "patch": (3, 4),
+        "replace": (3, 4),
+    },
     "email": {"send": (1,)},
     "files": {
         "copy": (2,),
