@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from picloud.domain.document import DocumentEvent
 from picloud.domain.errors import Conflict, NotFound
 from picloud.domain.invocation import (
     AttemptFailed,
@@ -46,6 +47,7 @@ from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.rhai.steps import EVAL, Step
 from picloud.services.past import effect_of
+from picloud.services.past_docs import effect_of as effect_on_document
 from picloud.services.secrets import Secrets
 from picloud.services.work import Caller, Work
 
@@ -325,10 +327,12 @@ class Inspector:
             event: Any = recorded.event
             if isinstance(event, KeyEvent):
                 effects.append(Effect("kv", *effect_of(event)))
+            elif isinstance(event, DocumentEvent):
+                effects.append(Effect("docs", *effect_on_document(event)))
             else:
                 others += 1
         if others:
-            notes.append(f"the record has {others} events beside those of kv::, which aren't compared.")
+            notes.append(f"the record has {others} events beside those of kv:: and docs::, which aren't compared.")
         return effects
 
 

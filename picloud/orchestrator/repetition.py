@@ -1,9 +1,10 @@
 """What answers a repeated run: its record, call by call, and the log where the run asks what it didn't ask then.
 
 As long as the run asks the same as it did, it is answered the same. With the first other call it has *diverged*, as a
-corrected script is meant to. From there on, services whose past the log can tell (``kv::``, ``config::``, ``import``)
-answer as they would have then, on the run's own writes; of the others the record answers the same question, in
-whatever place; a question that it doesn't know is refused, and what only changes something is answered with ``()``.
+corrected script is meant to. From there on, services whose past the log can tell (``kv::``, ``config::``, ``import``,
+documents of ``docs::`` by their ids) answer as they would have then, on the run's own writes; of the others the record
+answers the same question, in whatever place; a question that it doesn't know is refused, and what only changes
+something is answered with ``()``.
 
 No record has secrets. A repeated run gets the versions that it read, as far as they are still readable, for whoever may
 inspect may read them too: by deploying a script. Where the record has a secret's name, it gets the value back; from the
@@ -26,11 +27,13 @@ from picloud.postgres.sessions import Sessions
 from picloud.services.crypto import Crypto
 from picloud.services.files import read_again
 from picloud.services.past import PastConfig, PastKv, PastModules
+from picloud.services.past_docs import PastDocs
 from picloud.services.secrets import Secrets
 from picloud.services.work import Caller, ServiceError, Work
 
 READS: Final[dict[str, frozenset[str]]] = {
     "config": frozenset({"all", "get"}),
+    "docs": frozenset({"count", "find", "get", "page"}),
     "http": frozenset({"get", "delete", "post", "put", "patch", "request"}),
     "crypto": frozenset({"random_bytes", "verify"}),
     "files": frozenset({"exists", "list", "metadata", "read", "read_text", "reply"}),
@@ -142,7 +145,7 @@ class Repetition:
             return self._past.call(self._work, recorded)
         if recorded.service in self._past.functions and recorded.function not in READS[recorded.service]:
             # What it wrote is there for what it reads later on.
-            self._past.call(self._work, asked)
+            self._past.record(self._work, asked, self.redaction.restored(recorded.value))
         return self.redaction.restored(recorded.value)
 
     def _otherwise(self, asked: RecordedCall) -> Any:
@@ -224,10 +227,12 @@ class Past:
         sources = {str(call.args[0]): call.sha256 for call in calls if call.service == "modules" and not call.refusal}
         modules = PastModules(sessions, position, sources)
         config = PastConfig(sessions, position)
+        self._docs = PastDocs(sessions, position)
         self.functions: dict[str, dict[str, Callable[..., Any]]] = {
             "config": config.functions,
             # Any random bytes will do where the record has none.
             "crypto": Crypto().functions,
+            "docs": self._docs.functions,
             "kv": self._kv.functions,
             "modules": modules.functions,
         }
@@ -239,6 +244,10 @@ class Past:
                     self.call(work, call)
             elif call.service == "config" and call.refusal is None:
                 config.learn(call.function, call.args, call.value)
+            elif call.service == "docs" and call.refusal is None:
+                self._docs.learn(call.function, call.args, call.value, work)
+                if call.function not in READS["docs"]:
+                    self.record(work, call, call.value)
 
     def secret(self, work: Work, asked: RecordedCall, kept: Any) -> tuple[Any, str]:
         """What a secret is for the repeated run, and what is to be said of that. Raises the pool's ``ServiceError``."""
@@ -271,18 +280,29 @@ class Past:
         except psycopg.Error as error:
             raise RefusedCall(f"{call.name} could not look into the store: {error}") from error
 
+    def record(self, work: Work, call: RecordedCall, answer: Any) -> None:
+        """Do to the run's own writes what a call did that was answered so."""
+        if call.service == "docs":
+            self._docs.record(work, call.function, call.args, answer)
+        else:
+            self.call(work, call)
+
     def effects(self, calls: Iterable[RecordedCall]) -> list[Effect]:
-        """What calls come to: of ``kv::`` the last for each key, and each call of the others that changes something."""
+        """What calls come to: of ``kv::`` one for each key, of ``docs::`` one for each document, and each call of the
+        others that changes something.
+        """
         work = Work(self.app, self._caller)
         others = []
         for call in calls:
             if call.refusal is not None or call.function in READS.get(call.service, frozenset()):
                 continue
-            if call.service == "kv":
-                self.call(work, call)
+            if call.service in ("docs", "kv"):
+                self.record(work, call, call.value)
             else:
                 others.append(Effect(call.service, call.function, call.args))
-        return [*(Effect("kv", function, args) for function, args in self._kv.effects(work)), *others]
+        of_keys = (Effect("kv", function, args) for function, args in self._kv.effects(work))
+        of_documents = (Effect("docs", function, args) for function, args in self._docs.effects(work))
+        return [*of_keys, *of_documents, *others]
 
 
 def shown(call: RecordedCall) -> str:

@@ -134,3 +134,58 @@ def test_values_are_alike_if_their_types_are() -> None:
     assert alike({"a": [1, "x", None, b"y"]}, {"a": [1, "x", None, b"y"]})
     for one, other in ((1, 1.0), (True, 1), ([1], [1, 2]), ({"a": 1}, {"b": 1}), ("a", b"a"), ({"a": 1}, {"a": 1.0})):
         assert not alike(one, other)
+
+
+def document(name: str, version: int = 1, **data: Any) -> dict[str, Any]:
+    return {"id": name, "version": version, "created": "2030-01-01T00:00:00Z", "updated": None, "data": data}
+
+
+def test_documents_of_a_corrected_run_are_those_of_the_record_and_its_own() -> None:
+    again, past = repetition(
+        call("docs::find", "orders", {"n": 1}, answer=[document("a", n=1)]),
+        call("docs::get", "orders", "b", answer=None),
+        call("docs::insert", "orders", {"n": 2}, answer="made-1"),
+        call("docs::patch", "orders", "a", {"n": 3}, answer=document("a", 2, n=3)),
+        call("docs::insert", "orders", {"n": 4}, {"id": "b"}, answer="b"),
+        call("docs::delete", "orders", "a", answer=True),
+    )
+    assert again.answer("docs", "find", ["orders", {"n": 1}]) == [document("a", n=1)]
+    assert again.answer("docs", "get", ["orders", "b"]) is None
+    # From here on it asks otherwise: it has the same ids, sees what it wrote, and what the record knows.
+    assert again.answer("docs", "insert", ["orders", {"n": 20}]) == "made-1"
+    assert again.answer("docs", "get", ["orders", "made-1"])["data"] == {"n": 20}
+    assert again.answer("docs", "get", ["orders", "a"]) == document("a", n=1)
+    assert again.answer("docs", "patch", ["orders", "a", {"m": -0.0}])["data"] == {"n": 1, "m": -0.0}
+    assert again.answer("docs", "insert", ["orders", {}, {"id": "b"}]) == "b"
+    assert again.answer("docs", "find", ["orders", {"n": 1}]) == [document("a", n=1)]
+    with pytest.raises(ServiceError, match="docs::count: what it would have found then was not recorded"):
+        again.answer("docs", "count", ["orders"])
+    with pytest.raises(ServiceError, match=r"data\.n is a blob"):
+        again.answer("docs", "replace", ["orders", "b", {"n": b"x"}])
+    again.finished()
+    assert again.divergence is not None
+    assert past.effects(again.calls) == [
+        Effect("docs", "insert", ["orders", {"n": 20}, {"id": "made-1"}]),
+        Effect("docs", "patch", ["orders", "a", {"m": -0.0}]),
+        Effect("docs", "insert", ["orders", {}, {"id": "b"}]),
+    ]
+
+
+def test_what_a_run_comes_to_is_one_change_for_each_document() -> None:
+    calls = [
+        call("docs::insert", "orders", {"n": 2}, answer="made-1"),
+        call("docs::replace", "orders", "made-1", {"n": 3}),
+        call("docs::delete", "orders", "a", answer=True),
+        call("docs::delete", "orders", "b", answer=False),
+        call("docs::patch", "orders", "c", {"n": 1}, answer=document("c", 2, n=1)),
+        call("docs::patch", "orders", "c", {"n": None}, answer=document("c", 2)),
+    ]
+    again, past = repetition(*calls)
+    for each in calls:
+        assert again.answer(each.service, each.function, each.args) == each.value
+    assert again.divergence is None
+    assert past.effects(again.calls) == [
+        Effect("docs", "insert", ["orders", {"n": 3}, {"id": "made-1"}]),
+        Effect("docs", "delete", ["orders", "a"]),
+        Effect("docs", "replace", ["orders", "c", {}]),
+    ]
