@@ -36,6 +36,7 @@ SECTIONS: Final[dict[str, list[Entry]]] = {
         Entry("users", "picloud.cli.users", "List an app's users; create, disable, sign out or remove one."),
         Entry("files", "picloud.cli.files", "Put, get, list or remove an app's files."),
         Entry("site", "picloud.cli.site", "Deploy a folder as an app's static site."),
+        Entry("docs", "picloud.cli.docs", "List collections; find and change documents, indexes, schemas."),
         Entry("versions", "picloud.cli.scripts:versions", "List a script's versions."),
         Entry("rollback", "picloud.cli.scripts:rollback", "Make an earlier version current again."),
         Entry("pull", "picloud.cli.scripts:pull", "Print a version's source."),
