@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.acceptance.platform import Platform, free_port
-from tests.benchmarks import files, history, keys, outbox, processes, schedules
+from tests.benchmarks import collections, files, history, keys, outbox, processes, schedules
 from tests.benchmarks.client import Measured, drive, request_bytes
 from tests.benchmarks.report import Report
 from tests.benchmarks.rhai import page
@@ -149,6 +149,31 @@ class Bench:
             self.report.add(f"files, 4 downloads of {size} MiB at once", f"{together:,.0f} MB/s")
             parts = drive(running.port, files.part_request(running, "new-0", size), connections=4, seconds=self.seconds)
             self.report.add("files, ranges of 1 KiB", f"{parts.per_second:,.0f} /s, p50 {parts.p50:.2f} ms")
+
+    def docs(self) -> None:
+        """Documents: found by index among a hundred thousand, read and inserted, from within scripts."""
+        with self.platform() as running:
+            rate = collections.write_orders(running.dsn, "bench")
+            self.report.add("documents appended, 1,000 in a commit", f"{rate:,.0f} /s")
+            seconds = collections.index_seconds(running, "bench", ["status", "total"], ["total"])
+            self.report.add(f"two indexes on {collections.COUNT:,} documents, made beside readers", f"{seconds:.1f} s")
+            for name, source in collections.SCRIPTS.items():
+                running.deploy("bench", name, source, f"POST /docs/{name}")
+            for name, said in (
+                ("none", "a run without documents"),
+                ("by-index", "find by an equality, sorted, 10 of 100"),
+                ("range", "find by a range, sorted, 10 of half of them"),
+                ("get", "get by id"),
+                ("insert", "insert"),
+                ("insert-many", "insert 100 in a run"),
+            ):
+                request = request_bytes("POST", f"/apps/bench/docs/{name}")
+                drive(running.port, request, connections=4, seconds=1.0)
+                for connections in (1, 16):
+                    found = drive(running.port, request, connections=connections, seconds=self.seconds)
+                    failed = f", {found.failed} FAILED" if found.failed else ""
+                    text = f"{found.per_second:,.0f} runs/s, p50 {found.p50:.2f} ms, p99 {found.p99:.2f} ms{failed}"
+                    self.report.add(f"{said}, {connections} at a time", text)
 
     def asynchronous(self) -> None:
         """Asynchronous invocations: from the first request to the last outcome."""
@@ -289,6 +314,7 @@ def main() -> int:
         "requests",
         "kv",
         "files",
+        "docs",
         "asynchronous",
         "wake",
         "fan_out",
