@@ -254,7 +254,7 @@ def test_claims_go_on_while_the_outbox_is_rebuilt(
 def test_an_event_that_can_not_be_read_refuses_the_rebuild_and_leaves_the_live_tables(
     fresh_dsn: str, appender: Appender, session: psycopg.Connection
 ) -> None:
-    History(seed=37).append_to(appender, 300)
+    History(seed=37).append_to(appender, 900)
     catch_up(session)
     live = contents(session)
     session.execute("UPDATE log.events SET state = 'nonsense' WHERE topic = 'ScriptDeployed'")
