@@ -211,7 +211,9 @@ class Docs:
         except LookupError:
             at_ms = work.caller.clock_ms
             work.outside.keep(_TIME, at_ms)
-        return made_id(work.caller.invocation, draft.made, attempt=work.caller.attempt, at_ms=at_ms)
+        # By the number of the call: the draft of a run that goes on behind a step begins to count anew.
+        number = max(draft.made, work.calls.get("docs", 0))
+        return made_id(work.caller.invocation, number, attempt=work.caller.attempt, at_ms=at_ms)
 
     def _held(self, work: Work, draft: DocsDraft, collection: str, document: str) -> Held:
         """What stands under the id for this run; it becomes the run's own only by ``_write``."""
