@@ -11,7 +11,7 @@ from psycopg.rows import class_row, dict_row
 
 from picloud.domain.quota import DEFAULTS
 
-COUNTED: Final = ("docs", "files", "kv")
+COUNTED: Final = ("docs", "files", "kv", "users")
 """Services that count what apps keep, in a table ``usage`` of their schema."""
 
 _ENTRIES: Final = """

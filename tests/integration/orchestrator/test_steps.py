@@ -452,6 +452,31 @@ def test_a_file_that_was_read_or_offered_before_a_step_is_the_same_behind_it(nod
     assert node.outside.made["behind"] == 2
 
 
+def test_documents_on_both_sides_of_a_step_are_there_once(node: Steps) -> None:
+    source = """
+        let one = docs::insert("orders", #{n: 1});
+        let found = docs::find("orders", #{}).len();
+        step("in", || docs::insert("orders", #{n: 2}));
+        let three = docs::insert("orders", #{n: 3});
+        queue::send("behind", 1);
+        docs::patch("orders", one, #{seen: found});
+        #{ids: [one, three], all: docs::find("orders", #{}, #{sort: "n"}).map(|d| d.data)}
+    """
+
+    def dies_once(name: str, value: Any) -> Any:
+        if node.outside.made[name] == 1:
+            node.kill_executor()
+            gevent.sleep(5)
+        return value
+
+    node.outside.answer = dies_once
+    answer = node.answer(node.run(source))
+    assert answer["all"] == [{"n": 1, "seen": 1}, {"n": 2}, {"n": 3}]
+    assert len(set(answer["ids"])) == 2
+    again = node.answer(node.run('#{n: docs::count("orders", #{})}'))
+    assert again == {"n": 3}
+
+
 def test_the_clock_moves_on_at_checkpoints_and_is_the_same_again(node: Steps) -> None:
     fails = iter([True, False])
     node.outside.answer = lambda name, value: next(fails) if name == "fail?" else value
