@@ -20,10 +20,11 @@ from picloud.domain.invocation import AttemptFailed, Failure, Invocation, Invoca
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict
 from picloud.log.repository import load_invocation
+from picloud.orchestrator.attempt import Attempt
 from picloud.orchestrator.inbox import Inbox
 from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer
-from picloud.orchestrator.runner import MAX_COLLISIONS, QUOTA_EXCEEDED, Attempt, Runner
+from picloud.orchestrator.runner import MAX_COLLISIONS, QUOTA_EXCEEDED, Runner
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.services.work import OutsideAnswers

@@ -42,7 +42,8 @@ from picloud.orchestrator.journal import FORMAT, Journal, UnreadableJournal, unp
 from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.repetition import Effect, Past, PastSecrets, Repetition
 from picloud.orchestrator.report import Ended, Inspection, Traced, difference, ended, same_end, why_not, without_secrets
-from picloud.orchestrator.runner import DEADLINE_PASSED, Runner
+from picloud.orchestrator.requests import Requests
+from picloud.orchestrator.runner import DEADLINE_PASSED
 from picloud.orchestrator.slots import Slots
 from picloud.postgres.sessions import Sessions
 from picloud.rhai.steps import EVAL, Step
@@ -119,7 +120,7 @@ class Inspector:
         self,
         *,
         sessions: Sessions,
-        runner: Runner,
+        requests: Requests,
         pool: ExecutorPool,
         door: Door,
         slots: Slots,
@@ -127,7 +128,7 @@ class Inspector:
         privacy: Privacy,
     ) -> None:
         self._sessions = sessions
-        self._runner = runner
+        self._requests = requests
         self._pool = pool
         self._door = door
         self._slots = slots
@@ -153,7 +154,7 @@ class Inspector:
     def _inspected(self, stream: Sequence[RecordedEvent], attempt: _Attempt, wanted: Wanted) -> Inspection:
         state = attempt.state
         journal, notes, passed = self._journal(attempt)
-        caller = self._runner.caller(state, stream[0].metadata, attempt.clock_ms)
+        caller = self._requests.caller(state, stream[0].metadata, attempt.clock_ms)
         reads = [read for event in (*attempt.at_end.checkpoints, attempt.event) for read in event.secrets]
         secrets = PastSecrets(self._secrets, _numbers(reads))
         past = Past(self._sessions, state.requested.app, attempt.position, journal, caller, secrets)
@@ -191,7 +192,7 @@ class Inspector:
     def request(self, attempt: _Attempt, journal: Journal | None) -> RunRequest:
         """What an executor is asked to repeat an attempt. A batch's run was that of its first message."""
         batch = self._batch(journal)
-        request = self._runner.request(batch[0] if batch else attempt.state, attempt.clock_ms, batch)
+        request = self._requests.of(batch[0] if batch else attempt.state, attempt.clock_ms, batch)
         limits = journal.limits if journal is not None else request.limits
         told = request.ctx["invocation"] | {"deadline_ms": attempt.clock_ms + limits.wall_ms}
         ctx = request.ctx | {"invocation": told}
@@ -247,7 +248,7 @@ class Inspector:
         )
         if journal is None:
             # Truncated: what came behind isn't known.
-            limits = self._runner.request(attempt.state, attempt.clock_ms, ()).limits
+            limits = self._requests.of(attempt.state, attempt.clock_ms, ()).limits
             return Journal(FORMAT, passed + 1, calls, readings, limits), notes, passed
         made, further = passed + journal.made, journal.readings or readings
         return Journal(FORMAT, made, calls + journal.calls, further, journal.limits), notes, passed

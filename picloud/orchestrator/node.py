@@ -24,6 +24,7 @@ from picloud.orchestrator.invoker import Invoker
 from picloud.orchestrator.messaging import Messaging
 from picloud.orchestrator.privacy import Privacy
 from picloud.orchestrator.programs import Programs
+from picloud.orchestrator.requests import Requests
 from picloud.orchestrator.runner import Runner
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.vault import Vault
@@ -91,6 +92,7 @@ class Node:
             call_levels=config.call_levels,
         )
         self.programs = Programs(config.data / "programs", limits)
+        requests = Requests(sessions=self.sessions, programs=self.programs, privacy=self.privacy, limits=limits)
         self.runner = Runner(
             appender=self.appender,
             sessions=self.sessions,
@@ -98,9 +100,8 @@ class Node:
             door=self.door,
             inbox=self.inbox,
             slots=self.slots,
-            limits=limits,
+            requests=requests,
             keep_all_journals=config.journal == "all",
-            programs=self.programs,
             privacy=self.privacy,
         )
         self.invoker = Invoker(
@@ -139,7 +140,7 @@ class Node:
         self.door.add("users", self.users.functions, forms=(self.users.as_kept, self.users.as_told))
         self.inspector = Inspector(
             sessions=self.sessions,
-            runner=self.runner,
+            requests=requests,
             pool=self.pool,
             door=self.door,
             slots=self.slots,

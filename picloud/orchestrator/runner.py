@@ -10,10 +10,9 @@ import random
 import time
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import msgspec
 import psycopg
@@ -21,29 +20,24 @@ import structlog
 
 from picloud.domain import invocation as lifecycle
 from picloud.domain.invocation import (
-    AttemptFailed,
     Content,
-    DeadLettered,
     Failure,
     FileBody,
     Invocation,
     InvocationEvent,
     LogLine,
-    Requested,
     RunError,
-    SecretRead,
-    State,
-    Succeeded,
     Usage,
 )
 from picloud.domain.metadata import Metadata
 from picloud.domain.vault import VaultError
 from picloud.executor.pool import ExecutorDied, ExecutorPool
-from picloud.executor.protocol import Limits, Repeat, Result, RunRequest
+from picloud.executor.protocol import Repeat, Result
 from picloud.executor.protocol import RunError as ExecutorError
 from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict
-from picloud.log.contents import get_content, put_content, store, unpack
+from picloud.log.contents import put_content, store
 from picloud.log.reader import read_stream
+from picloud.orchestrator.attempt import Attempt
 from picloud.orchestrator.course import Course, Tools
 from picloud.orchestrator.door import Door
 from picloud.orchestrator.inbox import Inbox
@@ -51,14 +45,13 @@ from picloud.orchestrator.journal import Recorder
 from picloud.orchestrator.messaging import metadata_of
 from picloud.orchestrator.outcome import Answer, Outcome
 from picloud.orchestrator.privacy import Privacy
-from picloud.orchestrator.programs import Programs
+from picloud.orchestrator.requests import Requests, is_nested, seed_of
 from picloud.orchestrator.slots import Slots
 from picloud.orchestrator.turns import Turns
 from picloud.postgres.sessions import OUTAGE, Sessions
 from picloud.services.files import FilesDraft
-from picloud.services.invoke import KIND as INVOKE
 from picloud.services.secrets import reads_of
-from picloud.services.work import Caller, OutsideAnswers, Work
+from picloud.services.work import OutsideAnswers, Work
 
 _log = structlog.get_logger(__name__)
 
@@ -72,8 +65,6 @@ QUOTA_EXCEEDED: Final = "QuotaExceeded"
 
 JOURNAL_INLINE: Final = 2_048
 """Bytes of a journal that an event holds itself: the audit trail is to stay readable."""
-
-_SEED_MASK: Final = (1 << 63) - 1
 
 
 class DatabaseLost(Exception):
@@ -92,8 +83,7 @@ class Runner:
         door: Door,
         inbox: Inbox,
         slots: Slots,
-        limits: Limits,
-        programs: Programs,
+        requests: Requests,
         privacy: Privacy,
         keep_all_journals: bool = False,
     ) -> None:
@@ -104,8 +94,7 @@ class Runner:
         self._door = door
         self._inbox = inbox
         self._slots = slots
-        self._limits = limits
-        self._programs = programs
+        self._requests = requests
         self._privacy = privacy
         self._turns = Turns()
         self._keep_all = keep_all_journals
@@ -200,9 +189,9 @@ class Runner:
                 state,
                 metadata,
                 unrecorded,
-                seed=_seed(state),
+                seed=seed_of(state),
                 together=bool(batch),
-                nested=_is_nested(state),
+                nested=is_nested(state),
             )
         except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
             return Attempt(state, unrecorded, self._failed(state, self._kept_from(error, state, now_ms)))
@@ -223,13 +212,13 @@ class Runner:
         def next_stretch() -> tuple[Work, Recorder]:
             state = course.state
             clock_ms = time.time_ns() // 1_000_000 if state.checkpoints else course.clock_ms
-            caller = self.caller(state, metadata, clock_ms, course.deadline_ms)
+            caller = self._requests.caller(state, metadata, clock_ms, course.deadline_ms)
             return self._door.open(state.requested.app, caller, first.pop() if first else None)
 
         state = course.state
         try:
-            course.deadline_ms = time.time_ns() // 1_000_000 + self._limits_of(state).wall_ms
-            request = self.request(state, course.clock_ms, batch)
+            course.deadline_ms = time.time_ns() // 1_000_000 + self._requests.limits(state).wall_ms
+            request = self._requests.of(state, course.clock_ms, batch)
             if state.checkpoints:
                 repeat = Repeat(course.readings)
                 request = msgspec.structs.replace(request, repeat=repeat, answered=course.answered)
@@ -292,7 +281,7 @@ class Runner:
         if not recorder.keeps:
             return None
         members = [(member.id, member.attempt) for member in batch]
-        plain = recorder.journal(self._limits_of(state), readings, members).packed()
+        plain = recorder.journal(self._requests.limits(state), readings, members).packed()
         packed = self._privacy.record(state.requested.input, plain)
         if len(packed) > JOURNAL_INLINE:
             try:
@@ -303,98 +292,10 @@ class Runner:
                 _log.warning("run.journal_inline", invocation=str(state.id), bytes=len(packed), reason=str(error))
         return Content(base64=b64encode(packed).decode())
 
-    def caller(self, state: Invocation, metadata: Metadata, clock_ms: int, deadline_ms: int = 0) -> Caller:
-        """Whose run the attempt is that ``state`` stands at."""
-        requested = state.requested
-        return Caller(
-            invocation=state.id,
-            attempt=state.part,
-            title=f"{requested.app}/{requested.script}",
-            version=requested.number,
-            callers=requested.callers,
-            correlation_id=metadata.correlation_id,
-            clock_ms=clock_ms,
-            deadline_ms=deadline_ms or clock_ms + self._limits_of(state).wall_ms,
-        )
-
     def _still_ours(self, attempt: Attempt) -> bool:
         """Whether the invocation still stands where this attempt left it, so that a key was what conflicted."""
         stream = self._sessions.patiently(lambda connection: read_stream(connection, attempt.state.id))
         return len(stream) == (0 if attempt.unrecorded else attempt.state.version)
-
-    def request(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> RunRequest:
-        """What an executor is asked for the attempt that ``state`` stands at, begun at ``clock_ms`` (Unix time)."""
-        requested = state.requested
-        return RunRequest(
-            invocation=str(state.id),
-            sha256=requested.sha256,
-            source=lambda: self._source(requested.sha256),
-            program=lambda: self._programs.kept(requested.sha256),
-            name=f"{requested.app}/{requested.script}",
-            ctx=self._context(state, clock_ms, batch),
-            seed=_seed(state),
-            now_ms=clock_ms,
-            limits=self._limits_of(state),
-            nested=_is_nested(state),
-        )
-
-    def _source(self, sha256: str) -> str:
-        with self._sessions.session() as connection:
-            return get_content(connection, sha256).decode()
-
-    def _context(self, state: Invocation, clock_ms: int, batch: Sequence[Invocation]) -> dict[str, Any]:
-        requested, first = state.requested, state.first_stretch
-        told = self._input(requested)
-        if batch:
-            told["event"] |= {"messages": [self._message(member) for member in batch]}
-        return {
-            **told,
-            "invocation": {
-                "id": str(state.id),
-                "attempt": first.attempt if first is not None else state.attempt,
-                "trigger": requested.trigger.kind,
-                "replay_of": str(requested.replay_of) if requested.replay_of else None,
-                "deadline_ms": clock_ms + self._limits_of(state).wall_ms,
-            },
-            "app": requested.app,
-            "script": {"name": requested.script, "version": requested.number},
-        }
-
-    def _input(self, requested: Requested) -> dict[str, Any]:
-        event, asked = requested.event, requested.input
-        if event is not None:
-            told = {"type": requested.trigger.kind, "trigger": requested.trigger.name, **event.attributes}
-            if requested.ordering_key:
-                told["ordering_key"] = requested.ordering_key
-            return {"event": told | {"content_type": event.content_type, "body": unpack(event.data, self._sessions)}}
-        private = self._privacy.opened_input(asked)
-        return {
-            "request": {
-                "method": asked.method,
-                "path": asked.path,
-                "params": asked.params,
-                "query": private.query,
-                "headers": private.headers,
-                "body": private.body,
-                "auth": asdict(requested.auth) if requested.auth is not None else None,
-            }
-        }
-
-    def _message(self, member: Invocation) -> dict[str, Any]:
-        """A batch's message as the script finds it; its body becomes ``data``."""
-        event: dict[str, Any] = self._input(member.requested)["event"]
-        return event | {"id": str(member.id), "attempt": member.attempt}
-
-    def _limits_of(self, state: Invocation) -> Limits:
-        asked = state.requested.limits
-        if not asked.wall_ms and not asked.operations:
-            return self._limits
-        given = self._limits
-        return msgspec.structs.replace(
-            given,
-            wall_ms=min(asked.wall_ms or given.wall_ms, given.wall_ms),
-            operations=min(asked.operations or given.operations, given.operations),
-        )
 
     def _ended(self, course: Course, result: Result, journal: Content | None) -> Attempt:
         state, unrecorded, work = course.state, course.unrecorded, course.work
@@ -445,7 +346,7 @@ class Runner:
         if attempt.conflict is not None:
             raise attempt.conflict
         state = attempt.state
-        outcome = _outcome(attempt)
+        outcome = attempt.outcome
         if attempt.events:
             wakes = self._inbox.wake_for(state.requested.owner, state.id) if outcome is not None else []
             asked = (Entry(event, metadata_of(event, metadata)) for event in attempt.effects)
@@ -460,82 +361,12 @@ class Runner:
         return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """How a run ended: the invocation as it stands, the first events of it that aren't recorded, and those that tell
-    of the end; the effects that commit with them, and the answer if there is one.
-
-    A run that was suspended has recorded its end. One whose checkpoint was refused has a ``conflict`` instead, and the
-    effects that were refused. ``journal`` is what services answered, of a batch that ended well: some of its messages
-    may have failed. ``outside`` is what the world outside answered, for the same run made again.
-    """
-
-    state: Invocation
-    unrecorded: tuple[Entry, ...]
-    events: list[InvocationEvent]
-    effects: list[Any] = field(default_factory=list)
-    answer: Answer | None = None
-    journal: Content | None = None
-    outside: OutsideAnswers | None = None
-    conflict: StreamConflict | EffectRefused | None = None
-    reads: list[SecretRead] = field(default_factory=list)
-    """The secrets that it read, if no event of its end tells."""
-
-    def failed(self, events: list[InvocationEvent]) -> Attempt:
-        """The same, ended so instead."""
-        return Attempt(self.state, self.unrecorded, events)
-
-    @property
-    def contended(self) -> list[UUID]:
-        """The streams that the run expects at a version: others may want to change the same."""
-        return [effect.originator_id for effect in self.effects if effect.originator_version]
-
-    def failed_by(self, error: RunError) -> Failure:
-        """What becomes of the run if its end can't be recorded: it cost what it cost, and logged what it logged."""
-        ended = self.events[0]
-        assert isinstance(ended, AttemptFailed | Succeeded)
-        return Failure(error=error, usage=ended.usage, logs=ended.logs, secrets=ended.secrets)
-
-    @property
-    def secrets(self) -> list[SecretRead]:
-        """The secrets that it read."""
-        ended = self.events[0] if self.events else None
-        return ended.secrets if isinstance(ended, AttemptFailed | Succeeded) else self.reads
-
-    def besides(self, before: Attempt | None) -> Attempt:
-        """The same, with what the try ``before`` it read of secrets: that alone of it counts."""
-        if before is None or not before.secrets:
-            return self
-        counts = {(read.name, read.number): read.reads for read in before.secrets}
-        for read in self.secrets:
-            counts[read.name, read.number] = counts.get((read.name, read.number), 0) + read.reads
-        both = [SecretRead(name, number, count) for (name, number), count in counts.items()]
-        ended = self.events[0] if self.events else None
-        if not isinstance(ended, AttemptFailed | Succeeded):
-            return replace(self, reads=both)
-        return replace(self, events=[replace(ended, secrets=both), *self.events[1:]])
-
-
 def _file(sha256: str, work: Work) -> FileBody:
     """The file that the run answers with. An executor that names one which it was not told breaks out of its cage."""
     file = work.draft(FilesDraft).answered(sha256)
     if file is None:
         raise PermissionError(f"the executor answers with a file that it was not told of: {sha256}")
     return FileBody(file.sha256, file.size)
-
-
-def _outcome(attempt: Attempt) -> Outcome | None:
-    invocation = attempt.state.id
-    if attempt.answer is not None:
-        return Outcome(invocation, State.SUCCEEDED, attempt.answer)
-    if not attempt.events:
-        return Outcome(invocation, State.SUSPENDED)
-    last = attempt.events[-1]
-    if isinstance(last, DeadLettered):
-        failed = attempt.events[0]
-        assert isinstance(failed, lifecycle.AttemptFailed)
-        return Outcome(invocation, State.DEAD, error=failed.error, reason=last.reason)
-    return None
 
 
 def _as_course_says(course: Course, result: Result) -> Result:
@@ -552,17 +383,6 @@ def _as_course_says(course: Course, result: Result) -> Result:
     if place is not None:
         said = ExecutorError(error.kind, error.message, place.line, place.column, place.call_stack)
     return msgspec.structs.replace(result, reply=None, thrown=False, error=said)
-
-
-def _seed(state: Invocation) -> int:
-    first = state.first_stretch
-    return first.seed if first is not None else (state.id.int ^ state.attempt) & _SEED_MASK
-
-
-def _is_nested(state: Invocation) -> bool:
-    """Whether another run waits for it, in whose place it runs."""
-    requested = state.requested
-    return requested.trigger.kind == INVOKE and requested.owner is not None
 
 
 def _lost(died: ExecutorDied, clock_ms: int) -> Failure:
