@@ -14,7 +14,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import tuple_row
 
-from picloud.domain.invocation import Invocation, Replayed, Requested, State, evolve
+from picloud.domain.invocation import Invocation, Replayed, Requested, State
+from picloud.domain.lifecycle import evolve
 from picloud.domain.metadata import Metadata
 from picloud.log.reader import RecordedEvent
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from eventsourcing.domain import Aggregate
 
-from picloud.domain import invocation
+from picloud.domain import lifecycle
 from picloud.domain.invocation import Invocation
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Entry
@@ -44,7 +44,7 @@ def load_invocation_with_metadata(
     state: Invocation | None = None
     for recorded in stream:
         event: Any = recorded.event
-        state = invocation.evolve(state, event)
+        state = lifecycle.evolve(state, event)
     assert state is not None
     return state, stream[0].metadata
 

@@ -19,7 +19,7 @@ import psycopg
 import structlog
 from gevent.event import Event as Signal
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.invocation import Failure, RunError, State
 from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.domain.node import NodeLost

@@ -18,8 +18,7 @@ import psycopg
 import structlog
 from gevent.event import Event as Signal
 
-from picloud.domain import invocation as lifecycle
-from picloud.domain import replay_job
+from picloud.domain import lifecycle, replay_job
 from picloud.domain.errors import DomainError
 from picloud.domain.invocation import State
 from picloud.domain.metadata import Metadata

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from gevent.event import Event as Signal
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.errors import Conflict
 from picloud.domain.invocation import WaitedFor
 from picloud.domain.message import MessagePublished, sent_text

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.invocation import AttemptFailed, Failure, Invocation, InvocationEvent, RunError, Succeeded
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, EffectRefused, Entry, QuotaExceeded, StreamConflict

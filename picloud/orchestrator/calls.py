@@ -20,8 +20,9 @@ import psycopg
 import structlog
 from gevent.event import Event as Signal
 
-from picloud.domain import invocation as lifecycle
-from picloud.domain.invocation import FileBody, Requested, Started, State, evolve
+from picloud.domain import lifecycle
+from picloud.domain.invocation import FileBody, Requested, Started, State
+from picloud.domain.lifecycle import evolve
 from picloud.domain.metadata import SYSTEM, Metadata
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
 from picloud.log.blobs import read

@@ -26,7 +26,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.duration import parse_duration
 from picloud.domain.errors import Invalid
 from picloud.domain.invocation import (
@@ -36,6 +36,7 @@ from picloud.domain.invocation import (
     Invocation,
     LogLine,
     RunError,
+    State,
     Stretch,
     Suspended,
     Usage,
@@ -169,7 +170,7 @@ class Course:
     @property
     def suspended(self) -> bool:
         """Whether the run ended at a sleep or a wait."""
-        return self.state.state is lifecycle.State.SUSPENDED
+        return self.state.state is State.SUSPENDED
 
     @property
     def work(self) -> Work:

@@ -14,7 +14,8 @@ import psycopg
 import structlog
 from gevent.event import Event as Signal
 
-from picloud.domain.invocation import Invocation, Requested, Started, evolve
+from picloud.domain.invocation import Invocation, Requested, Started
+from picloud.domain.lifecycle import evolve
 from picloud.domain.metadata import Metadata
 from picloud.log.listener import OUTBOX_CHANNEL, Listener
 from picloud.log.reader import read_first_events

@@ -20,16 +20,9 @@ import structlog
 
 from picloud.domain.document import DocumentEvent
 from picloud.domain.errors import Conflict, NotFound
-from picloud.domain.invocation import (
-    AttemptFailed,
-    Checkpoint,
-    Invocation,
-    SecretRead,
-    Started,
-    Succeeded,
-    evolve,
-)
+from picloud.domain.invocation import AttemptFailed, Checkpoint, Invocation, SecretRead, Started, Succeeded
 from picloud.domain.kv import KeyEvent
+from picloud.domain.lifecycle import evolve
 from picloud.domain.vault import VaultError
 from picloud.executor.pool import ExecutorDied, ExecutorPool
 from picloud.executor.protocol import Limits, LogLine, Repeat, Reply, Result, RunError, RunRequest, Trace

@@ -26,8 +26,8 @@ from picloud.domain.invocation import (
     State,
     Suspended,
     Trigger,
-    evolve,
 )
+from picloud.domain.lifecycle import evolve
 from picloud.domain.metadata import Metadata
 from picloud.domain.names import stream_id
 from picloud.domain.route import Durability

@@ -18,7 +18,7 @@ import msgspec
 import psycopg
 import structlog
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.invocation import (
     Content,
     Failure,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.invocation import (
     Content,
     Failure,

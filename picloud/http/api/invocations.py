@@ -28,8 +28,8 @@ from picloud.domain.invocation import (
     Succeeded,
     Suspended,
     Trigger,
-    evolve,
 )
+from picloud.domain.lifecycle import evolve
 from picloud.http.api.events import as_event, cursor_position
 from picloud.http.api.operation import Operation, Reply, Request
 from picloud.http.api.replays import edit_of

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.errors import Invalid
 from picloud.domain.invocation import ENDED, State
 from picloud.domain.metadata import Metadata

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.errors import Conflict, Invalid, NotFound
 from picloud.domain.invocation import Invocation, Requested
 from picloud.domain.metadata import Metadata

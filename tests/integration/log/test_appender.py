@@ -11,9 +11,10 @@ import gevent
 import psycopg
 import pytest
 
-from picloud.domain import invocation as lifecycle
-from picloud.domain.invocation import Content, HttpInput, Requested, Started, Trigger, evolve
+from picloud.domain import lifecycle
+from picloud.domain.invocation import Content, Failure, HttpInput, Requested, RunError, Started, Trigger
 from picloud.domain.kv import KeyDeleted, KeyWritten, key_id
+from picloud.domain.lifecycle import evolve
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict, Wake
 from picloud.log.reader import AuditFilter, read_audit, read_head, read_page, read_stream
@@ -275,7 +276,7 @@ def test_commands_of_one_stream_that_wait_together_are_written_one_after_the_oth
     state = evolve(evolve(None, request), started(request))
     (failed,) = lifecycle.fail(
         state,
-        lifecycle.Failure(error=lifecycle.RunError("NodeLost", "gone"), lost=True),
+        Failure(error=RunError("NodeLost", "gone"), lost=True),
         now=datetime(2030, 1, 1, tzinfo=UTC),
         random=0.0,
     )

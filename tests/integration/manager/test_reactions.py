@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.app import App
 from picloud.domain.invocation import Content, Failure, HttpInput, Requested, RunError, Trigger
 from picloud.domain.metadata import Metadata

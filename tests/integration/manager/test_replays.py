@@ -14,8 +14,7 @@ import gevent
 import psycopg
 import pytest
 
-from picloud.domain import invocation as lifecycle
-from picloud.domain import replay_job
+from picloud.domain import lifecycle, replay_job
 from picloud.domain.invocation import (
     Content,
     Failure,

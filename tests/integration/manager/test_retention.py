@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.invocation import Failure, Requested, RunError, Trigger
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Appender, Entry

@@ -13,17 +13,8 @@ from uuid import UUID, uuid4
 
 from picloud.config import Config
 from picloud.domain.egress import Allowed
-from picloud.domain.invocation import (
-    Content,
-    EventInput,
-    HttpInput,
-    Requested,
-    RetryPolicy,
-    RunLimits,
-    Trigger,
-    evolve,
-    start,
-)
+from picloud.domain.invocation import Content, EventInput, HttpInput, Requested, RetryPolicy, RunLimits, Trigger
+from picloud.domain.lifecycle import evolve, start
 from picloud.domain.metadata import Metadata
 from picloud.log.appender import Entry
 from picloud.log.contents import pack

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import gevent
 import pytest
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.app import App
 from picloud.domain.errors import Invalid, NotFound
 from picloud.domain.invocation import Content, Reply, Requested, Trigger, Usage

@@ -19,13 +19,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.invocation import (
     NO_REQUEST,
     AttemptFailed,
     Content,
     Failure,
     HttpInput,
+    Invocation,
     Requested,
     RetryPolicy,
     RunError,
@@ -113,7 +114,7 @@ class Steps:
         """What is under a key."""
         return self.answer(self.run(f'#{{value: kv::get("{key}")}}'))["value"]
 
-    def state(self, invocation: UUID) -> lifecycle.Invocation:
+    def state(self, invocation: UUID) -> Invocation:
         with self.living.node.sessions.session() as connection:
             state = load_invocation(connection, invocation)
         assert state is not None

@@ -21,10 +21,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.firing import Order, Target
 from picloud.domain.flow import FlowControl
-from picloud.domain.invocation import Content, EventInput, Failure, Invocation, RetryPolicy, RunError, Usage
+from picloud.domain.invocation import (
+    AttemptFailed,
+    Content,
+    EventInput,
+    Failure,
+    Invocation,
+    Reply,
+    RetryPolicy,
+    RunError,
+    State,
+    Usage,
+)
 from picloud.domain.metadata import Metadata
 from picloud.domain.trigger import Delivery, Trigger
 from picloud.log.appender import Appender, Entry
@@ -151,7 +162,7 @@ class Machine(RuleBasedStateMachine):
         for stream in superseded:
             state = load_invocation(self.session, stream)
             assert state is not None
-            assert state.state is lifecycle.State.CANCELLED
+            assert state.state is State.CANCELLED
 
     @rule(ms=st.sampled_from((1, 500, 1_000, 2_500, 20_000)))
     def wait(self, ms: int) -> None:
@@ -170,7 +181,7 @@ class Machine(RuleBasedStateMachine):
         for stream, batch in rows:
             state = load_invocation(self.session, stream)
             assert state is not None
-            assert state.state is lifecycle.State.RUNNING
+            assert state.state is State.RUNNING
             assert (batch is None) == (
                 self.model.rows.get(stream) is None or self.model._size(self.model.rows[stream]) == 1
             )
@@ -192,7 +203,7 @@ class Machine(RuleBasedStateMachine):
 
     def _end(self, state: Invocation, how: str) -> None:
         if how == "succeed":
-            events: list[Any] = [lifecycle.succeed(state, lifecycle.Reply(204, [], Content()), usage=Usage(), logs=[])]
+            events: list[Any] = [lifecycle.succeed(state, Reply(204, [], Content()), usage=Usage(), logs=[])]
         elif how == "cancel":
             events = [lifecycle.cancel(state, "enough")]
         else:
@@ -201,7 +212,7 @@ class Machine(RuleBasedStateMachine):
         self._append(state.requested.app, *events)
         last = events[-1]
         row = self.model.rows.get(state.id)
-        if not isinstance(last, lifecycle.AttemptFailed):
+        if not isinstance(last, AttemptFailed):
             self.model.rows.pop(state.id, None)
             return
         assert last.retry_at is not None

@@ -11,9 +11,8 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle, replay_job
 from picloud.domain import mail as mails
-from picloud.domain import replay_job
 from picloud.domain import trigger as triggers
 from picloud.domain.access import AccessToken
 from picloud.domain.app import App
@@ -44,6 +43,7 @@ from picloud.domain.invocation import (
     RetryPolicy,
     RunError,
     SecretRead,
+    State,
     Stretch,
     Trigger,
     Usage,
@@ -374,7 +374,7 @@ class History:
 
     def _reaction(self) -> list[Entry]:
         """To a death, as a dead_letter trigger owes it perhaps; of each at most one."""
-        dead = [each for each in self.invocations if each.state is lifecycle.State.DEAD and each.id not in self.reacted]
+        dead = [each for each in self.invocations if each.state is State.DEAD and each.id not in self.reacted]
         watching = [each for each in self.known_triggers.values() if each.kind == "dead_letter"]
         if not dead or not watching:
             return []
@@ -762,9 +762,9 @@ class History:
     def _go_on(self, state: Invocation) -> list[InvocationEvent]:
         if self.random.random() < 0.05:
             return [lifecycle.cancel(state, "enough")]
-        if state.state is lifecycle.State.SUSPENDED and state.suspension is not None and self.random.random() < 0.5:
+        if state.state is State.SUSPENDED and state.suspension is not None and self.random.random() < 0.5:
             return [lifecycle.resume(state, self._waited_for())] if state.suspension.topic else []
-        if state.state is not lifecycle.State.RUNNING:
+        if state.state is not State.RUNNING:
             started = lifecycle.start(state, self._some_node())
             return [replace(started, batch=self.new_id() if self.random.random() < 0.2 else None)]
         usage = Usage(duration_us=self.random.randrange(10**7), cpu_us=5, operations=self.random.randrange(10**10))
@@ -801,7 +801,7 @@ class History:
         return [Entry(entry.event, metadata or entry.metadata) for entry in entries]
 
     def _discard(self) -> list[Entry]:
-        dead = [each for each in self.invocations if each.state is lifecycle.State.DEAD and not each.discarded]
+        dead = [each for each in self.invocations if each.state is State.DEAD and not each.discarded]
         if not dead:
             return []
         state = self.random.choice(dead)

@@ -14,11 +14,12 @@ from uuid import UUID  # noqa: E402
 
 import gevent  # noqa: E402
 
-from picloud.domain import invocation as lifecycle  # noqa: E402
+from picloud.domain import lifecycle  # noqa: E402
 from picloud.domain.invocation import (  # noqa: E402
     Content,
     Failure,
     HttpInput,
+    InvocationEvent,
     LogLine,
     Reply,
     Requested,
@@ -70,7 +71,7 @@ def live(appender: Appender, chance: random.Random) -> None:
     gevent.sleep(chance.random() * 0.01)
     state = lifecycle.evolve(state, started)
     usage, logs = Usage(duration_us=1_000, operations=7), [LogLine("info", "hello", 1)]
-    events: list[lifecycle.InvocationEvent] = []
+    events: list[InvocationEvent] = []
     if chance.random() < 0.8:
         reply = Reply(200, [], Content(text="hello"))
         events.append(lifecycle.succeed(state, reply, usage=usage, logs=logs))

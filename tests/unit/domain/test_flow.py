@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.errors import Invalid
 from picloud.domain.firing import Order, Target
 from picloud.domain.flow import FlowControl, ordering_id, parse_rate, value_at
-from picloud.domain.invocation import Content, EventInput, Requested, RetryPolicy
+from picloud.domain.invocation import Content, EventInput, Invocation, Reply, Requested, RetryPolicy, Usage
 from picloud.domain.trigger import Delivery, Trigger, TriggerLimits
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -178,8 +178,8 @@ def test_batches_and_keys_do_not_go_together() -> None:
         )
 
 
-def _ended(asked: Requested) -> lifecycle.Invocation:
+def _ended(asked: Requested) -> Invocation:
     started = lifecycle.start(lifecycle.evolve(None, asked), UUID(int=7))
     running = lifecycle.evolve(lifecycle.evolve(None, asked), started)
-    reply = lifecycle.Reply(204, [], Content())
-    return lifecycle.evolve(running, lifecycle.succeed(running, reply, usage=lifecycle.Usage(), logs=[]))
+    reply = Reply(204, [], Content())
+    return lifecycle.evolve(running, lifecycle.succeed(running, reply, usage=Usage(), logs=[]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.errors import Conflict
 from picloud.domain.invocation import (
     ENDED,

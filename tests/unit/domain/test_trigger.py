@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from picloud.domain import invocation as lifecycle
+from picloud.domain import lifecycle
 from picloud.domain.catalogue import EVENT_TYPES
 from picloud.domain.control_events import CONTROL_EVENTS
 from picloud.domain.duration import format_duration, parse_duration
@@ -18,6 +18,7 @@ from picloud.domain.invocation import (
     DeadLettered,
     EventInput,
     Failure,
+    Invocation,
     RetryPolicy,
     RunError,
     RunLimits,
@@ -119,7 +120,7 @@ def test_it_is_paused_with_a_note_and_resumed() -> None:
         trigger.pause("", at=AT)
 
 
-def running(retry: RetryPolicy, *, now: datetime = AT) -> lifecycle.Invocation:
+def running(retry: RetryPolicy, *, now: datetime = AT) -> Invocation:
     target = Target(
         app="demo",
         kind="cron",
@@ -134,7 +135,7 @@ def running(retry: RetryPolicy, *, now: datetime = AT) -> lifecycle.Invocation:
     return lifecycle.evolve(state, Started(originator_id=state.id, originator_version=2, attempt=1, node=UUID(int=2)))
 
 
-def failed(state: lifecycle.Invocation, kind: str = "ErrorRuntime", *, now: datetime = AT) -> list[Any]:
+def failed(state: Invocation, kind: str = "ErrorRuntime", *, now: datetime = AT) -> list[Any]:
     return list(lifecycle.fail(state, Failure(error=RunError(kind, "no")), now=now, random=0.5))
 
 
