@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import gevent
 import psycopg
 import structlog
-from gevent.event import Event as Signal
 
 from picloud.log.listener import Listener
+from picloud.manager.part import Part
 from picloud.postgres.sessions import OUTAGE, Sessions, connect
 from picloud.projections.document_indexes import (
     DOCUMENTS_CHANNEL,
@@ -39,50 +38,36 @@ AWAY: Final = (*OUTAGE, OSError)
 _log = structlog.get_logger(__name__)
 
 
-class DocumentIndexes:
+class DocumentIndexes(Part):
     """See the module. It looks when a collection's settings have changed, and when the tables were rebuilt."""
 
+    name = "document indexes"
+
     def __init__(self, dsn: str, *, sessions: Sessions, listener: Listener) -> None:
+        super().__init__()
         self._dsn = dsn
         self._sessions = sessions
-        self._wake = Signal()
         self._told = True
-        self._greenlet: gevent.Greenlet[[], None] | None = None
         for channel in (DOCUMENTS_CHANNEL, "picloud_docs"):
-            listener.subscribe(channel, self._look)
+            listener.subscribe(channel, self._notified)
 
-    def start(self) -> gevent.Greenlet[[], None]:
-        """Begin with what is to be done; the greenlet ends only by ``stop`` or by a fault in the program."""
-        self._greenlet = gevent.spawn(self._run)
-        self._greenlet.name = "document indexes"
-        return self._greenlet
-
-    def stop(self) -> None:
-        """Leave what is half done; whoever leads next does it anew."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-
-    def _look(self, payload: str | None) -> None:
+    def _notified(self, payload: str | None) -> None:
         self._told |= payload is not None
-        self._wake.set()
+        self.look()
 
-    def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            told, self._told = self._told, False
-            try:
-                with self._sessions.session() as connection:
-                    to_do = _next(connection, set(), failed_too=told) is not None
-                if to_do:
-                    # It may take minutes: too long for a session that others want.
-                    with connect(self._dsn, purpose="document indexes") as connection:
-                        bring_up_to_date(connection, failed_too=told)
-            except AWAY as error:
-                self._told |= told
-                _log.warning("document_indexes.database_lost", error=str(error).strip())
-                gevent.sleep(0.5)
-                continue
-            self._wake.wait()
+    def work(self) -> None:
+        """Make and drop what is to be made and dropped."""
+        told, self._told = self._told, False
+        try:
+            with self._sessions.session() as connection:
+                to_do = _next(connection, set(), failed_too=told) is not None
+            if to_do:
+                # It may take minutes: too long for a session that others want.
+                with connect(self._dsn, purpose="document indexes") as connection:
+                    bring_up_to_date(connection, failed_too=told)
+        except AWAY:
+            self._told |= told
+            raise
 
 
 def bring_up_to_date(connection: psycopg.Connection, *, failed_too: bool = True) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-import gevent
 import structlog
 
 from picloud.domain.kv import KeyDeleted, key_id
 from picloud.domain.metadata import SYSTEM, Metadata
-from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
+from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.ids import new_id
-from picloud.postgres.sessions import OUTAGE, Sessions
+from picloud.manager.part import Part
+from picloud.postgres.sessions import Sessions
 from picloud.projections.keys import ExpiredRow, expired
 
 PERIOD_SECONDS: Final = 600.0
@@ -23,25 +23,16 @@ PAGE: Final = 500
 _log = structlog.get_logger(__name__)
 
 
-class Expiry:
+class Expiry(Part):
     """See the module."""
 
+    name = "expiry"
+
     def __init__(self, *, appender: Appender, sessions: Sessions, period: float = PERIOD_SECONDS) -> None:
+        super().__init__()
         self._appender = appender
         self._sessions = sessions
         self._period = period
-        self._greenlet: gevent.Greenlet[[], None] | None = None
-
-    def start(self) -> gevent.Greenlet[[], None]:
-        """Begin to look; the greenlet ends only by ``stop`` or by a fault in the program."""
-        self._greenlet = gevent.spawn(self._run)
-        self._greenlet.name = "expiry"
-        return self._greenlet
-
-    def stop(self) -> None:
-        """Look no more."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
 
     def sweep(self) -> int:
         """Delete what has expired; return how many keys that were."""
@@ -63,13 +54,9 @@ class Expiry:
             return False
         return True
 
-    def _run(self) -> None:
-        while True:
-            gevent.sleep(self._period)
-            try:
-                deleted = self.sweep()
-            except (*OUTAGE, LogUnavailable) as error:
-                _log.warning("expiry.database_lost", error=str(error).strip())
-            else:
-                if deleted:
-                    _log.info("expiry.swept", keys=deleted)
+    def work(self) -> float:
+        """Delete what has expired; look again after the period."""
+        deleted = self.sweep()
+        if deleted:
+            _log.info("expiry.swept", keys=deleted)
+        return self._period

@@ -15,18 +15,17 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-import gevent
 import structlog
-from gevent.event import Event as Signal
 
 from picloud.domain import mail as mails
 from picloud.domain.mail import Mail, MailEvent, MailState, Tried
 from picloud.domain.metadata import SYSTEM, Metadata
-from picloud.log.appender import Appender, Entry, LogUnavailable, Pending, StreamConflict
+from picloud.log.appender import Appender, Entry, Pending, StreamConflict
 from picloud.log.contents import ContentMissing, get_content
 from picloud.log.reader import RecordedEvent, read_stream
 from picloud.manager.mail_route import MailRoute, Unreachable
-from picloud.postgres.sessions import OUTAGE, Sessions
+from picloud.manager.part import Part
+from picloud.postgres.sessions import Sessions
 from picloud.projections.mails import due_mails, listed_versions, next_due
 
 PAGE: Final = 100
@@ -45,11 +44,13 @@ class _Found:
     metadata: Metadata
 
 
-class MailSender:
+class MailSender(Part):
     """See the module. Lives on the leader, from ``start`` to ``stop``. Call ``look`` when the list of mails changed.
 
     ``route`` leads to the server that takes mails; None if there is none.
     """
+
+    name = "mail sender"
 
     def __init__(
         self,
@@ -59,40 +60,14 @@ class MailSender:
         route: MailRoute | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__()
         self._appender = appender
         self._sessions = sessions
         self._route = route
         self._clock = clock
         self._ahead: dict[UUID, int] = {}
-        self._wake = Signal()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
 
-    def start(self) -> gevent.Greenlet[[], None]:
-        """Begin with what is due; the greenlet ends only by ``stop`` or by a fault in the program."""
-        self._greenlet = gevent.spawn(self._run)
-        self._greenlet.name = "mail sender"
-        return self._greenlet
-
-    def stop(self) -> None:
-        """Send nothing more; whoever leads next goes on from there."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-
-    def look(self) -> None:
-        """There may be something to send."""
-        self._wake.set()
-
-    def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                pause = self._send_due()
-            except (*OUTAGE, LogUnavailable) as error:
-                _log.warning("mails.database_lost", error=str(error).strip())
-                pause = 0.5
-            self._wake.wait(pause)
-
-    def _send_due(self) -> float | None:
+    def work(self) -> float | None:
         """Try what is due; return the seconds until the next mail is, None if none will be."""
         try:
             while page := self._due():

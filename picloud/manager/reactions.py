@@ -16,10 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-import gevent
 import psycopg
 import structlog
-from gevent.event import Event as Signal
 
 from picloud.domain.errors import Invalid
 from picloud.domain.firing import Target
@@ -28,10 +26,11 @@ from picloud.domain.metadata import Metadata
 from picloud.domain.reaction import ReactionSkipped
 from picloud.domain.trigger import Trigger
 from picloud.domain.trigger_config import DeadLetter, Log
-from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
+from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.contents import pack
 from picloud.log.reader import AuditFilter, RecordedEvent, read_audit, read_stream
 from picloud.log.repository import load
+from picloud.manager.part import Part
 from picloud.manager.reports import death_report, log_report
 from picloud.postgres.sessions import Sessions
 from picloud.projections.reactions import OwedRow, owed
@@ -59,45 +58,24 @@ class _Reaction:
         return next(recorded for recorded in self.stream if recorded.version == self.row.version)
 
 
-class Reactor:
+class Reactor(Part):
     """See the module. Lives on the leader, from ``start`` to ``stop``; call ``look`` when something may be owed."""
+
+    name = "reactor"
 
     def __init__(
         self, *, appender: Appender, sessions: Sessions, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
+        super().__init__()
         self._appender = appender
         self._sessions = sessions
         self._clock = clock
         self._done = BEGINNING
-        self._wake = Signal()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
 
-    def start(self) -> gevent.Greenlet[[], None]:
-        """Begin with what is owed; the greenlet ends only by ``stop`` or by a fault in the program."""
-        self._greenlet = gevent.spawn(self._run)
-        self._greenlet.name = "reactor"
-        return self._greenlet
-
-    def stop(self) -> None:
-        """Ask for nothing more."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-
-    def look(self) -> None:
-        """Something may be owed."""
-        self._wake.set()
-
-    def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                while self._next_page():
-                    pass
-            except (psycopg.Error, LogUnavailable) as error:
-                _log.warning("reactor.database_lost", error=str(error).strip())
-                gevent.sleep(0.5)
-            else:
-                self._wake.wait()
+    def work(self) -> None:
+        """Ask for all that is owed."""
+        while self._next_page():
+            pass
 
     def _next_page(self) -> bool:
         """Ask for what is owed next; return whether there was anything."""

@@ -13,23 +13,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import gevent
 import psycopg
 import structlog
-from gevent.event import Event as Signal
 
 from picloud.domain import lifecycle, replay_job
 from picloud.domain.errors import DomainError
 from picloud.domain.invocation import State
 from picloud.domain.metadata import Metadata
 from picloud.domain.replay_job import Counts, JobState, ReplayJob, Skip, replay_id, selected
-from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
+from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.briefs import Brief, read_briefs
 from picloud.log.contents import ContentMissing, get_content
 from picloud.log.reader import read_stream
+from picloud.manager.part import Part
 from picloud.orchestrator.control.invocations import version_of
 from picloud.orchestrator.control.payload import edited
-from picloud.postgres.sessions import OUTAGE, Sessions
+from picloud.postgres.sessions import Sessions
 from picloud.projections.letters import listed
 from picloud.projections.queries import open_replay_jobs
 
@@ -60,46 +59,22 @@ class _AtWork:
     due: float
 
 
-class Replays:
+class Replays(Part):
     """See the module. Lives on the leader, from ``start`` to ``stop``. Call ``look`` when jobs changed.
 
     ``clock`` gives seconds; only differences count.
     """
 
+    name = "replay jobs"
+
     def __init__(self, *, appender: Appender, sessions: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._appender = appender
         self._sessions = sessions
         self._clock = clock
         self._at_work: dict[UUID, _AtWork] = {}
-        self._wake = Signal()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
 
-    def start(self) -> gevent.Greenlet[[], None]:
-        """Begin with what is open; the greenlet ends only by ``stop`` or by a fault in the program."""
-        self._greenlet = gevent.spawn(self._run)
-        self._greenlet.name = "replay jobs"
-        return self._greenlet
-
-    def stop(self) -> None:
-        """Ask for nothing more; whoever leads next goes on from there."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-
-    def look(self) -> None:
-        """There may be something to do."""
-        self._wake.set()
-
-    def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                pause = self._do_due()
-            except (*OUTAGE, LogUnavailable) as error:
-                _log.warning("replays.database_lost", error=str(error).strip())
-                pause = 0.5
-            self._wake.wait(pause)
-
-    def _do_due(self) -> float | None:
+    def work(self) -> float | None:
         """One batch of each job that is due; return the seconds until the next is, None if nothing will be."""
         with self._sessions.session() as connection:
             rows = open_replay_jobs(connection)

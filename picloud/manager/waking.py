@@ -11,19 +11,18 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-import gevent
 import psycopg
 import structlog
-from gevent.event import Event as Signal
 
 from picloud.domain import lifecycle
 from picloud.domain.errors import Conflict
 from picloud.domain.invocation import WaitedFor
 from picloud.domain.message import MessagePublished, sent_text
 from picloud.domain.metadata import SYSTEM, Metadata
-from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
+from picloud.log.appender import Appender, Entry, StreamConflict
 from picloud.log.reader import RecordedEvent, read_first_events
 from picloud.log.repository import load_invocation_with_metadata
+from picloud.manager.part import Part
 from picloud.postgres.sessions import Sessions
 from picloud.projections.waits import WaitRow, woken
 
@@ -34,42 +33,21 @@ BEGINNING: Final = (0, UUID(int=0))
 _log = structlog.get_logger(__name__)
 
 
-class Waker:
+class Waker(Part):
     """See the module. Lives on the leader, from ``start`` to ``stop``; call ``look`` when a message may have come."""
 
+    name = "waker"
+
     def __init__(self, *, appender: Appender, sessions: Sessions) -> None:
+        super().__init__()
         self._appender = appender
         self._sessions = sessions
         self._done = BEGINNING
-        self._wake = Signal()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
 
-    def start(self) -> gevent.Greenlet[[], None]:
-        """Begin with what came already; the greenlet ends only by ``stop`` or by a fault in the program."""
-        self._greenlet = gevent.spawn(self._run)
-        self._greenlet.name = "waker"
-        return self._greenlet
-
-    def stop(self) -> None:
-        """Wake nobody any more."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-
-    def look(self) -> None:
-        """A message may have come."""
-        self._wake.set()
-
-    def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                while self._next_page():
-                    pass
-            except (psycopg.Error, LogUnavailable) as error:
-                _log.warning("waker.database_lost", error=str(error).strip())
-                gevent.sleep(0.5)
-            else:
-                self._wake.wait()
+    def work(self) -> None:
+        """Wake everybody whose message came."""
+        while self._next_page():
+            pass
 
     def _next_page(self) -> bool:
         """Wake whose message came next; return whether there was anybody."""

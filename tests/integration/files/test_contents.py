@@ -147,9 +147,9 @@ def test_what_a_killed_process_left_of_an_upload_is_swept(sessions: Sessions, se
     upload = Upload(sessions)
     upload.write(b"x" * (70 * CHUNK_BYTES))
     sweeping = Sweeping(sessions=sessions, days=30)
-    assert sweeping.look() == (0, 0), "it may be going on"
+    assert sweeping.sweep() == (0, 0), "it may be going on"
     session.execute(AGE)
-    assert sweeping.look() == (0, 1)
+    assert sweeping.sweep() == (0, 1)
     assert chunks(session) == 0
     with pytest.raises(UploadLost):
         upload.write(b"x" * CHUNK_BYTES)
@@ -172,13 +172,13 @@ def test_content_goes_when_nobody_has_needed_it_for_long_and_not_before(
     session.execute(AGE)
     session.execute(AGE_HOLDS)
     keep(b"held", "other", sessions)
-    assert sweeping.look() == (1, 0)
+    assert sweeping.sweep() == (1, 0)
     assert read(sessions, named) == b"named", "a file names it"
     assert read(sessions, held) == b"held", "another app has just stored it"
     with pytest.raises(ContentMissing):
         read(sessions, loose)
     assert chunks(session) == 3, "who reads it still comes to its end"
-    assert sweeping.look(broken_off_seconds=-1) == (0, 1)
+    assert sweeping.sweep(broken_off_seconds=-1) == (0, 1)
     assert chunks(session) == 2
 
 
@@ -193,9 +193,9 @@ def test_what_was_overwritten_or_deleted_is_kept_for_its_time_from_then_on(
     session.execute(AGE_HOLDS)
     write(appender, b"second", version=2)
     delete(appender, version=3)
-    assert sweeping.look() == (0, 0)
+    assert sweeping.sweep() == (0, 0)
     session.execute(AGE_HOLDS)
-    assert sweeping.look() == (2, 0)
+    assert sweeping.sweep() == (2, 0)
 
 
 def test_a_copy_elsewhere_keeps_the_content(
@@ -210,7 +210,7 @@ def test_a_copy_elsewhere_keeps_the_content(
     delete(appender, path="b")
     session.execute(AGE)
     session.execute(AGE_HOLDS)
-    assert sweeping.look() == (0, 0)
+    assert sweeping.sweep() == (0, 0)
     assert read(sessions, digest) == b"shared"
 
 
@@ -218,7 +218,7 @@ def test_nothing_is_given_up_where_it_is_kept_for_ever(sessions: Sessions, sessi
     keep(b"old", "demo", sessions)
     session.execute(AGE)
     session.execute(AGE_HOLDS)
-    assert Sweeping(sessions=sessions, days=0).look() == (0, 0)
+    assert Sweeping(sessions=sessions, days=0).sweep() == (0, 0)
 
 
 def test_storing_at_the_moment_of_giving_up_saves_the_content(
