@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -50,10 +51,10 @@ class Door:
         }
         self._outside: set[tuple[str, str]] = set()
         self._forms: dict[str, tuple[AsKept, AsTold]] = {}
-        self._works: dict[str, Work] = {}
         self._journal_bytes = journal_bytes
-        self._recorders: dict[str, Recorder] = {}
-        self._courses: dict[str, Course] = {}
+        # By what the executor was asked: one invocation may have several runs here for a moment, when it was taken over
+        # or is asked for twice at once. None knows of the others, and the log takes the end of one.
+        self._courses: dict[int, Course] = {}
         self._sessions = sessions
         self._instead: dict[str, Answering] = {}
 
@@ -76,23 +77,26 @@ class Door:
             self._forms[service] = forms
 
     def open(self, app: str, caller: Caller, again: OutsideAnswers | None = None) -> tuple[Work, Recorder]:
-        """Begin the unit of work of a run, or of what it does behind a checkpoint; close it when the run is over.
+        """A unit of work for a run, or for what it does behind a checkpoint, and the record of its calls.
 
         One that is run ``again`` has been answered from outside.
         """
-        name = str(caller.invocation)
-        recorder = self._recorders[name] = Recorder(self._journal_bytes)
         work = Work(app, caller) if again is None else Work(app, caller, careful=True, outside=again.again())
-        self._works[name] = work
-        return work, recorder
+        return work, Recorder(self._journal_bytes)
 
-    def follow(self, course: Course) -> None:
-        """The run is the invocation's, from here on; its work is opened next. It may pass checkpoints."""
-        self._courses[str(course.state.id)] = course
+    @contextmanager
+    def following(self, course: Course) -> Iterator[None]:
+        """Take the calls of the run whose course it is, which has begun."""
+        run = id(course.request)
+        self._courses[run] = course
+        try:
+            yield
+        finally:
+            del self._courses[run]
 
-    def recorder(self, invocation: str) -> Recorder:
-        """What was kept of the calls of a run whose work is open."""
-        return self._recorders[invocation]
+    def recorder(self, invocation: UUID) -> Recorder | None:
+        """What was kept of the calls of an invocation that runs here; None if it doesn't."""
+        return next((course.recorder for course in self._courses.values() if course.state.id == invocation), None)
 
     @contextmanager
     def answering(self, run: str, answer: Answering) -> Iterator[None]:
@@ -102,14 +106,6 @@ class Door:
             yield
         finally:
             del self._instead[run]
-
-    def close(self, invocation: str, course: Course) -> None:
-        """The run is over: it calls no more. If it was taken over, and by this very process, the other one goes on."""
-        if self._courses.get(invocation) is not course:
-            return
-        self._works.pop(invocation, None)
-        self._recorders.pop(invocation, None)
-        self._courses.pop(invocation, None)
 
     def as_kept(self, app: str, service: str, function: str, args: list[Any]) -> list[Any]:
         """The arguments of a call as records have them; the same for those that it gets."""
@@ -126,40 +122,30 @@ class Door:
         instead = self._instead.get(request.invocation)
         if instead is not None:
             return instead(service, function, args)
-        course = self._courses.get(request.invocation)
-        if course is not None:
-            if course.request is not request:
-                raise RefusedCall("the run was taken over by another one")
-            app = course.state.requested.app
-            recorded = course.recorded(service, function, self.as_kept(app, service, function, args))
-            if recorded is not None:
-                return self.as_told(app, service, function, self._repeated(course, recorded, args))
-        recorder = self._recorders.get(request.invocation)
-        work = self._works.get(request.invocation)
-        if work is not None:
-            work.calls[service] = work.calls.get(service, 0) + 1
-        if course is not None and service == courses.SERVICE:
+        course = self._courses.get(id(request))
+        if course is None:
+            raise RefusedCall(f"there is no service function {service}::{function}")
+        app = course.state.requested.app
+        kept = self.as_kept(app, service, function, args)
+        recorded = course.recorded(service, function, kept)
+        if recorded is not None:
+            return self.as_told(app, service, function, self._repeated(course, recorded, args))
+        work, recorder = course.work, course.recorder
+        work.calls[service] = work.calls.get(service, 0) + 1
+        if service == courses.SERVICE:
             return course.call(function, args)
         try:
-            value = self._answer(request, service, function, args)
+            value = self._answer(work, service, function, args)
         except RefusedCall as refused:
-            if recorder is not None:
-                kept = self._kept(request, service, function, args)
-                recorder.refused(service, function, kept, str(refused), refused.thrown)
+            recorder.refused(service, function, kept, str(refused), refused.thrown)
             raise
-        if recorder is not None:
-            recorded = value.recorded if type(value) is Disguised else value
-            recorder.answered(service, function, self._kept(request, service, function, args), recorded)
+        recorder.answered(service, function, kept, value.recorded if type(value) is Disguised else value)
         return value.value if type(value) in _WRAPPED else value
-
-    def _kept(self, request: RunRequest, service: str, function: str, args: list[Any]) -> list[Any]:
-        work = self._works.get(request.invocation)
-        return args if work is None else self.as_kept(work.app, service, function, args)
 
     def _repeated(self, course: Course, recorded: RecordedCall, args: list[Any]) -> Any:
         """The answer to a call that an earlier run of the invocation made; what wasn't to be kept is asked for anew."""
         if recorded.withheld:
-            value = self._answer(course.request, recorded.service, recorded.function, args)
+            value = self._answer(course.work, recorded.service, recorded.function, args)
             if type(value) is not Withheld:
                 return value
             if recorded.service == SECRETS:
@@ -184,10 +170,9 @@ class Door:
             course.work.interrupted = True
             raise RefusedCall(f"{recorded.name} could not reach the database") from error
 
-    def _answer(self, request: RunRequest, service: str, function: str, args: list[Any]) -> Any:
-        work = self._works.get(request.invocation)
+    def _answer(self, work: Work, service: str, function: str, args: list[Any]) -> Any:
         called = self._services.get(service, {}).get(function)
-        if work is None or called is None:
+        if called is None:
             raise RefusedCall(f"there is no service function {service}::{function}")
         try:
             if (service, function) in self._outside:

@@ -223,16 +223,15 @@ class Runner:
                 repeat = Repeat(course.readings)
                 request = msgspec.structs.replace(request, repeat=repeat, answered=course.answered)
             course.request = request
-            self._door.follow(course)
             course.begin(next_stretch)
-            return self._pool.run(request)
+            with self._door.following(course):
+                return self._pool.run(request)
         except ExecutorDied as died:
             return _lost(died, course.clock_ms)
         except Exception as error:  # noqa: BLE001 - the invocation must not stay as if it were running
             return self._kept_from(error, state, course.clock_ms)
         finally:
             course.close()
-            self._door.close(str(state.id), course)
 
     def _kept_from(self, error: Exception, state: Invocation, clock_ms: int) -> Failure:
         """How a run failed that PiCloud itself kept from its end."""

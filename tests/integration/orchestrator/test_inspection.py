@@ -72,10 +72,8 @@ def overwrite(node: LivingNode, value: str = '"later"') -> None:
 
 def answered(node: LivingNode, invocation: UUID) -> int:
     """How many calls of services of a running attempt were answered."""
-    try:
-        return node.node.door.recorder(str(invocation)).made
-    except KeyError:
-        return 0
+    recorder = node.node.door.recorder(invocation)
+    return recorder.made if recorder is not None else 0
 
 
 def printed(ended: Ended) -> list[tuple[str, str, int, object]]:

@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import gevent
 import pytest
 
-from picloud.domain.invocation import AttemptFailed, Succeeded
+from picloud.domain.invocation import AttemptFailed, Content, HttpInput, State, Succeeded, Trigger
 from picloud.domain.metadata import Metadata
 from picloud.domain.quota import QuotaSet, quota_id
+from picloud.domain.route import Durability
 from picloud.log.appender import Entry
+from picloud.orchestrator.invoker import Call
 from picloud.services.work import ServiceError, Work
 from tests.integration.orchestrator.living_node import APP, LivingNode, living_node
 
@@ -120,3 +122,26 @@ def test_a_refusal_of_what_was_posted_is_the_end_of_the_run(node: LivingNode) ->
     invocation = node.run(node.deploy("large", source))
     failed = next(e.event for e in node.stream(invocation) if isinstance(e.event, AttemptFailed))
     assert failed.error.message == "Runtime error: kv:: a run may write 16,777,216 bytes at most"
+
+
+def test_one_request_that_is_run_twice_at_once_counts_once_and_neither_run_disturbs_the_other(
+    node: LivingNode, outside: Outside
+) -> None:
+    script = node.deploy("twice", 'kv::incr("runs");' + COUNTING)
+    calls = [
+        Call(
+            script=script,
+            trigger=Trigger("api", "test"),
+            input=HttpInput("POST", "/", {}, {}, {}, Content()),
+            actor="test",
+            trigger_id=UUID(int=3),
+            idempotency_key="same",
+        )
+        for _ in range(8)
+    ]
+    runs = [gevent.spawn(node.node.invoker.call, call, durability=Durability.OUTCOME, timeout=30) for call in calls]
+    gevent.joinall(runs, raise_error=True)
+    assert {run.value.state for run in runs} == {State.SUCCEEDED}
+    assert len({run.value.invocation for run in runs}) == 1
+    reading = node.run(node.deploy("runs", 'kv::get("runs")'))
+    assert last(node, reading).reply.body.text == "1"

@@ -70,3 +70,5 @@ def test_a_session_that_breaks_ends_the_wait(dsn: str) -> None:
         assert until(5, lambda: holder.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone() == (True,))
         with pytest.raises(psycopg.OperationalError):
             waiting.get(timeout=5)
+        # It may say so only when it is used again.
+        waiter.close()
