@@ -31,7 +31,7 @@ from picloud.domain.lifecycle import evolve
 from picloud.domain.metadata import Metadata
 from picloud.domain.names import stream_id
 from picloud.domain.route import Durability
-from picloud.log.appender import Appender, Entry, LogUnavailable
+from picloud.log.appender import Appender, Entry, LogUnavailable, StreamConflict
 from picloud.log.ids import new_id
 from picloud.log.reader import read_stream
 from picloud.orchestrator.catalog import ScriptEntry
@@ -132,6 +132,8 @@ class Invoker:
                 outcome = job.get(timeout=timeout)
             except gevent.Timeout:
                 raise NoAnswerYet(requested.originator_id) from None
+            if isinstance(outcome, StreamConflict | LogUnavailable):
+                raise outcome
             if outcome is not None:
                 return outcome
             with self._inbox.expect(requested.originator_id) as waiter:
@@ -185,14 +187,20 @@ class Invoker:
             raise KeyReused(invocation)
         return invocation
 
-    def _run_here(self, requested: Requested, metadata: Metadata, node: UUID, durability: Durability) -> Outcome | None:
+    def _run_here(
+        self, requested: Requested, metadata: Metadata, node: UUID, durability: Durability
+    ) -> Outcome | StreamConflict | LogUnavailable | None:
+        """Run it to its end. Why it could not be recorded is returned: gevent would print what a greenlet raises."""
         started = _started(requested, node)
         node_metadata = _for_node(metadata, node, requested)
         born = (Entry(requested, metadata), Entry(started, node_metadata))
         state = evolve(evolve(None, requested), started)
         if durability is Durability.OUTCOME:
             return self._runner.run(state, node_metadata, born)
-        self._append_born(born, timeout=30.0)
+        try:
+            self._append_born(born, timeout=30.0)
+        except (StreamConflict, LogUnavailable) as refused:
+            return refused
         return self._runner.run(state, node_metadata)
 
     def _append_born(self, entries: tuple[Entry, ...] | list[Entry], timeout: float) -> None:
