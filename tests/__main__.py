@@ -11,7 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-HALVES: Final = (("tests/acceptance",), ("tests/unit", "tests/integration", "tests/rhai"))
+SOAK: Final = "tests/acceptance/test_soak.py"
+HALVES: Final = (
+    ("tests/acceptance", f"--ignore={SOAK}"),
+    ("tests/unit", "tests/integration", "tests/rhai", SOAK),
+)
+"""The minute of kills is in the second half, which would end sooner otherwise."""
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +40,7 @@ def halves_are_all() -> bool:
     """Whether every folder of tests belongs to a half."""
     here = Path(__file__).parent
     folders = {f"tests/{path.parent.relative_to(here).parts[0]}" for path in here.rglob("test_*.py")}
-    return folders == {folder for half in HALVES for folder in half}
+    return folders == {part for half in HALVES for part in half if Path(part).is_dir()}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ import smtplib
 import socket
 import ssl
 import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -84,16 +83,16 @@ def known(error: pytest.ExceptionInfo[smtplib.SMTPRecipientsRefused]) -> tuple[i
 
 
 @pytest.fixture(scope="module")
-def post() -> Iterator[MailPlatform]:
-    folder = Path(tempfile.mkdtemp(prefix="picloud-acceptance-"))
+def post(new_folder: Callable[[], Path]) -> Iterator[MailPlatform]:
+    folder = new_folder()
     with MailPlatform(folder, smtp_size="1MiB", smtp_domains="example.org,other.example") as running:
         yield running
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def own_post() -> Iterator[MailPlatform]:
-    folder = Path(tempfile.mkdtemp(prefix="picloud-acceptance-"))
+def own_post(new_folder: Callable[[], Path]) -> Iterator[MailPlatform]:
+    folder = new_folder()
     with MailPlatform(folder) as running:
         yield running
     shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +19,9 @@ WAITING = "while true { sleep(0.05); }"
 
 
 @pytest.fixture(scope="module")
-def narrow() -> Iterator[Platform]:
+def narrow(new_folder: Callable[[], Path]) -> Iterator[Platform]:
     """A platform of one worker with four slots, and room for two runs in its one executor."""
-    folder = Path(tempfile.mkdtemp(prefix="picloud-acceptance-"))
+    folder = new_folder()
     with Platform(folder, workers="1", executors="1", runs="2") as running:
         yield running
     shutil.rmtree(folder, ignore_errors=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -54,9 +53,9 @@ def server() -> Iterator[MailServer]:
 
 
 @pytest.fixture(scope="module")
-def sending(server: MailServer) -> Iterator[Platform]:
+def sending(server: MailServer, new_folder: Callable[[], Path]) -> Iterator[Platform]:
     """A platform that sends."""
-    folder = Path(tempfile.mkdtemp(prefix="picloud-acceptance-"))
+    folder = new_folder()
     settings = {
         "mail_server": f"smtp+plain://shop:{PASSWORD}@127.0.0.1:{server.port}",
         "mail_from": "Shop <shop@example.org>",

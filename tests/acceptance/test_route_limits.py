@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,9 +25,9 @@ HELD = """
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
+def platform(new_folder: Callable[[], Path]) -> Iterator[Platform]:
     """One on which time is what ends a run, and not the number of its operations."""
-    folder = Path(tempfile.mkdtemp(prefix="picloud-acceptance-"))
+    folder = new_folder()
     with Platform(folder, operations="1000000000000") as running:
         yield running
     shutil.rmtree(folder, ignore_errors=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ PAGES = sorted((Path(__file__).parents[2] / "docs" / "services").glob("*.md"))
 
 
 @pytest.fixture(scope="module")
-def recording() -> Iterator[Platform]:
+def recording(new_folder: Callable[[], Path]) -> Iterator[Platform]:
     """A platform that keeps the journals of all runs."""
-    folder = Path(tempfile.mkdtemp(prefix="picloud-pages-"))
+    folder = new_folder()
     with Platform(folder, journal="all") as running:
         yield running
     shutil.rmtree(folder, ignore_errors=True)
