@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import psycopg
 
@@ -288,33 +288,49 @@ _CHOOSE_SCHEMA: Final = "SELECT set_config('search_path', %s, true)"
 _CHANGE: Final = f"SELECT FROM log.change_outbox(%b::timestamptz, 0, {CHANGE_ARGUMENTS})".encode()
 
 
-class Kv(Projection):
-    """Keys and values of scripts; see :mod:`picloud.projections.kv`."""
+class Inlined(Projection):
+    """What services keep: the function of the database that the append calls fills the tables of a rebuild, too."""
 
-    name = "kv"
-    version = 2
-    types = frozenset(event.__name__ for event in KvChange.types)
-    tables = (ENTRIES, usage_table())
+    change: ClassVar[type[InlineChange]]
     inline = True
 
     def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
         """See :meth:`Projection.fold`."""
-        change = KvChange()
+        change = self.change()
         for recorded, event in facts:
             change.add(event, recorded.metadata, recorded.at)
-        for round_ in change.rounds():
-            apply(connection, round_, self.schema)
+        for part in self.parts(change):
+            connection.execute(f"SELECT {part.call}".encode(), part.arguments([part], self.schema))
+        connection.execute(_CHOOSE_SCHEMA, ("public",))
         return Change()
 
+    def parts(self, change: Any) -> Sequence[InlineChange]:
+        """What is to be done one after the other."""
+        return [change]
 
-class Docs(Projection):
+
+class Kv(Inlined):
+    """Keys and values of scripts; see :mod:`picloud.projections.kv`."""
+
+    name = "kv"
+    version = 2
+    change = KvChange
+    types = frozenset(event.__name__ for event in KvChange.types)
+    tables = (ENTRIES, usage_table())
+
+    def parts(self, change: KvChange) -> Sequence[InlineChange]:
+        """See :meth:`Inlined.parts`. The function takes one step of each key."""
+        return change.rounds()
+
+
+class Docs(Inlined):
     """Documents of scripts; see :mod:`picloud.projections.docs`."""
 
     name = "docs"
     version = 1
+    change = DocsChange
     types = frozenset(event.__name__ for event in DocsChange.types)
     tables = (DOCUMENTS, COLLECTIONS, usage_table())
-    inline = True
 
     def create_indexes(self, connection: psycopg.Connection) -> None:
         """Make the indexes that collections ask for, too."""
@@ -322,41 +338,25 @@ class Docs(Projection):
         for wanted in wanted_indexes(connection, self.schema):
             connection.execute(create_index(wanted, self.schema, concurrently=False))
 
-    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
-        """See :meth:`Projection.fold`."""
-        change = DocsChange()
-        for recorded, event in facts:
-            change.add(event, recorded.metadata, recorded.at)
-        apply(connection, change, self.schema)
-        return Change()
 
-
-class Quotas(Projection):
+class Quotas(Inlined):
     """What apps may keep; see :mod:`picloud.projections.quotas`."""
 
     name = "quotas"
     version = 1
-    types = frozenset({"QuotaSet"})
+    change = QuotasChange
+    types = frozenset(event.__name__ for event in QuotasChange.types)
     tables = (QUOTA_LIMITS,)
-    inline = True
-
-    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
-        """See :meth:`Projection.fold`."""
-        change = QuotasChange()
-        for recorded, event in facts:
-            change.add(event, recorded.metadata, recorded.at)
-        apply(connection, change, self.schema)
-        return Change()
 
 
-class Users(Projection):
+class Users(Inlined):
     """Accounts of apps' own users; see :mod:`picloud.projections.users`."""
 
     name = "users"
     version = 1
+    change = UsersChange
     types = frozenset(event.__name__ for event in UsersChange.types)
     tables = (ACCOUNTS, USER_SESSIONS, USER_TOKENS, USER_CODES, usage_table())
-    inline = True
 
     def create(self, connection: psycopg.Connection) -> None:
         """See :meth:`Projection.create`. Steps look rows up while the tables are filled: indexes come at once."""
@@ -366,34 +366,12 @@ class Users(Projection):
     def create_indexes(self, connection: psycopg.Connection) -> None:
         """They are there."""
 
-    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
-        """See :meth:`Projection.fold`."""
-        change = UsersChange()
-        for recorded, event in facts:
-            change.add(event, recorded.metadata, recorded.at)
-        apply(connection, change, self.schema)
-        return Change()
 
-
-class Files(Projection):
+class Files(Inlined):
     """Files and sites of apps; see :mod:`picloud.projections.files`."""
 
     name = "files"
     version = 1
+    change = FilesChange
     types = frozenset(event.__name__ for event in FilesChange.types)
     tables = (FILES, usage_table(), SITES)
-    inline = True
-
-    def fold(self, connection: psycopg.Connection, facts: Sequence[Fact]) -> Change | None:
-        """See :meth:`Projection.fold`."""
-        change = FilesChange()
-        for recorded, event in facts:
-            change.add(event, recorded.metadata, recorded.at)
-        apply(connection, change, self.schema)
-        return Change()
-
-
-def apply(connection: psycopg.Connection, change: InlineChange, store: str) -> None:
-    """Do to the tables in the schema ``store`` what the append does to the live ones."""
-    connection.execute(f"SELECT {change.call}".encode(), change.arguments([change], store))
-    connection.execute(_CHOOSE_SCHEMA, ("public",))

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import gevent
 import pytest
+from gevent.event import Event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -133,6 +134,17 @@ class Steps:
         metadata = Metadata(APP, "test", message.id, message.id)
         node.appender.append([Entry(event, metadata_of(event, metadata)) for event in posted.events])
         return message.id
+
+    def die_once(self) -> None:
+        """Have the executor die under the first call outside, which is ended with it and never answered."""
+
+        def answer(name: str, value: Any) -> Any:
+            if self.outside.made[name] == 1:
+                self.kill_executor()
+                Event().wait(30)
+            return value
+
+        self.outside.answer = answer
 
     def kill_executor(self) -> None:
         for pid in self.living.node.pool.pids():
@@ -410,13 +422,7 @@ def test_accounts_are_the_same_again_and_no_checkpoint_holds_a_password(node: St
         #{same: users::verify("ada", "correct horse battery") != ()}
     """
 
-    def once_refused(name: str, value: Any) -> Any:
-        if node.outside.made[name] == 1:
-            node.kill_executor()
-            gevent.sleep(5)
-        return value
-
-    node.outside.answer = once_refused
+    node.die_once()
     invocation = node.run(source)
     assert node.answer(invocation) == {"same": True}
     assert node.steps(invocation) == ["in"]
@@ -439,13 +445,7 @@ def test_a_file_that_was_read_or_offered_before_a_step_is_the_same_behind_it(nod
         answer
     """
 
-    def dies_once(name: str, value: Any) -> Any:
-        if node.outside.made[name] == 1:
-            node.kill_executor()
-            gevent.sleep(5)
-        return value
-
-    node.outside.answer = dies_once
+    node.die_once()
     outcome = node.end(node.run(source))
     assert outcome.answer is not None, outcome
     assert outcome.answer.file is not None
@@ -464,13 +464,7 @@ def test_documents_on_both_sides_of_a_step_are_there_once(node: Steps) -> None:
         #{ids: [one, three], all: docs::find("orders", #{}, #{sort: "n"}).map(|d| d.data)}
     """
 
-    def dies_once(name: str, value: Any) -> Any:
-        if node.outside.made[name] == 1:
-            node.kill_executor()
-            gevent.sleep(5)
-        return value
-
-    node.outside.answer = dies_once
+    node.die_once()
     answer = node.answer(node.run(source))
     assert answer["all"] == [{"n": 1, "seen": 1}, {"n": 2}, {"n": 3}]
     assert len(set(answer["ids"])) == 2
